@@ -1,0 +1,264 @@
+"""Settings: one class per concern, each setting described once, here.
+
+The command line's help, ``config/default.toml`` and the docs are made from these descriptions or tested against them.
+A component is given its own section, never the whole.
+Durations are seconds and sizes are bytes; a TOML file may also write them as ``"15m"`` and ``"10MiB"``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from crawler.errors import ConfigError
+
+UNLIMITED_DEPTH = -1
+
+Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
+Count = Annotated[int, Meta(ge=0)]
+AtLeastOne = Annotated[int, Meta(ge=1)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A group of settings that belong to one concern."""
+
+
+def about(text: str) -> Meta:
+    """Describe a setting."""
+    return Meta(description=text)
+
+
+class Scope(Section):
+    """Which URLs belong to the crawl."""
+
+    rule: Annotated[
+        Literal["page", "prefix", "host", "domain", "any"],
+        about("What a seed stands for: itself, its folder, its host, its registrable domain, or everything."),
+    ] = "host"
+    include: Annotated[
+        tuple[str, ...], about("Regular expressions; if any are given, a URL must match one of them.")
+    ] = ()
+    exclude: Annotated[tuple[str, ...], about("Regular expressions; a URL that matches one is not crawled.")] = ()
+    max_depth: Annotated[
+        int, Meta(ge=UNLIMITED_DEPTH), about("Links to follow from a seed, at most; 0 is the seeds alone, -1 no limit.")
+    ] = UNLIMITED_DEPTH
+    max_url_length: Annotated[AtLeastOne, about("Characters of a URL, at most.")] = 8192
+
+
+class Traps(Section):
+    """When a site that has no end is no longer followed."""
+
+    path_depth: Annotated[AtLeastOne, about("Path segments of a URL, at most.")] = 24
+    repeated_segment: Annotated[AtLeastOne, about("Times that one path segment may occur in a URL.")] = 4
+    query_parameters: Annotated[AtLeastOne, about("Parameters in the query of a URL, at most.")] = 32
+    pages_per_host: Annotated[Count, about("URLs queued per host, at most; 0 is no limit.")] = 0
+
+
+class Politeness(Section):
+    """How gently one host is treated."""
+
+    delay: Annotated[Seconds, about("Seconds from one request to a host to the next.")] = 1.0
+    per_host: Annotated[AtLeastOne, about("Requests in flight at one host, at most.")] = 1
+    robots: Annotated[Literal["obey", "ignore"], about("Whether robots.txt (RFC 9309) is obeyed.")] = "obey"
+    max_crawl_delay: Annotated[Seconds, about("A longer Crawl-delay in robots.txt is cut to this.")] = 60.0
+    max_retry_after: Annotated[Seconds, about("A longer Retry-After is cut to this.")] = 3600.0
+    robots_ttl: Annotated[Seconds, about("How long a robots.txt is trusted before it is fetched again.")] = 86400.0
+
+
+class Fetch(Section):
+    """How pages are requested."""
+
+    concurrency: Annotated[AtLeastOne, about("Requests in flight in all, at most.")] = 64
+    user_agent: Annotated[
+        str, Meta(min_length=1), about("User-Agent; the part before the first slash is our name in robots.txt.")
+    ] = "crawler/0.1"
+    contact: Annotated[str, about("URL or mail address by which a site's owner reaches you, added to User-Agent.")] = ""
+    headers: Annotated[dict[str, str], about("Further request headers, sent to every host.")] = {}
+    ca_file: Annotated[str, about("PEM file of certificate authorities to trust besides the system's.")] = ""
+    allow_private: Annotated[
+        Literal["never", "seeds", "always"],
+        about("Whether private and loopback addresses may be fetched: the hosts that seeds name, or all, or none."),
+    ] = "never"
+    attempts: Annotated[AtLeastOne, about("Attempts at a URL whose failure may pass.")] = 3
+    backoff: Annotated[Seconds, about("Pause before the second attempt; it doubles with each further one.")] = 5.0
+    max_backoff: Annotated[Seconds, about("The longest such pause.")] = 300.0
+    connect_timeout: Annotated[Seconds, about("Time for name look-up, connection and TLS.")] = 10.0
+    head_timeout: Annotated[Seconds, about("Time from the request to the complete header.")] = 20.0
+    total_timeout: Annotated[Seconds, about("Time for the whole fetch.")] = 60.0
+    lowest_rate: Annotated[Count, about("Bytes a second below which a body is given up; 0 is any.")] = 1024
+    lowest_rate_after: Annotated[Seconds, about("Time before the lowest rate counts.")] = 10.0
+    max_body: Annotated[Bytes, about("Bytes of a body on the wire, at most.")] = 10 * 1024**2
+    redirects: Annotated[Count, about("Redirects in a row, at most.")] = 20
+
+
+class Parse(Section):
+    """What is read out of pages, in processes."""
+
+    workers: Annotated[Count, about("Parse processes; 0 is one per core that is not needed otherwise.")] = 0
+    assets: Annotated[bool, about("Follow images, scripts and style sheets too.")] = False
+    max_links: Annotated[AtLeastOne, about("Links taken from one page, at most.")] = 10_000
+    max_decoded: Annotated[Bytes, about("Bytes of a body after decompression, at most.")] = 32 * 1024**2
+    max_ratio: Annotated[AtLeastOne, about("Decompressed size by compressed size, at most, above 1 MiB.")] = 200
+    timeout: Annotated[Seconds, about("CPU time that one page may take a worker; 0 is no limit.")] = 10.0
+    memory: Annotated[Bytes, about("Address space that a worker may take; 0 is no limit.")] = 2 * 1024**3
+
+
+class Store(Section):
+    """What is written to the output folder, and how safely."""
+
+    archive: Annotated[Literal["warc", "none"], about("Whether pages are kept as WARC files.")] = "warc"
+    segment_size: Annotated[Bytes, about("A new archive file is begun past this size.")] = 1024**3
+    mirror: Annotated[bool, about("Write each body as a file under mirror/ too.")] = False
+    write_threads: Annotated[Count, about("Threads that write mirror files; 0 is by the machine.")] = 0
+    durability: Annotated[
+        Literal["full", "normal"],
+        about("Whether each commit waits for the disk (full), or a power cut may lose the last ones (normal)."),
+    ] = "full"
+
+
+class Limits(Section):
+    """When a run stops before everything is crawled; the next run goes on."""
+
+    max_pages: Annotated[Count, about("Pages of one run, at most; 0 is no limit.")] = 0
+    max_bytes: Annotated[Bytes, about("Bytes received in one run, at most; 0 is no limit.")] = 0
+    max_time: Annotated[Seconds, about("Seconds of one run, at most; 0 is no limit.")] = 0.0
+
+
+class Config(Section):
+    """All settings of a crawl."""
+
+    scope: Scope = Scope()
+    traps: Traps = Traps()
+    politeness: Politeness = Politeness()
+    fetch: Fetch = Fetch()
+    parse: Parse = Parse()
+    store: Store = Store()
+    limits: Limits = Limits()
+
+
+_UNITS = {
+    "seconds": {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800},
+    "bytes": {
+        **{"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4},
+        **{"kib": 1024, "mib": 1024**2, "gib": 1024**3, "tib": 1024**4},
+        **{"kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4},
+    },
+}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+def quantity(text: str, unit: Literal["seconds", "bytes"]) -> float:
+    """Read ``90``, ``15m``, ``1h30m`` as seconds, or ``512``, ``10MiB``, ``2G`` as bytes.
+
+    Raises:
+        ValueError: the text is neither a number nor numbers with units of that kind.
+    """
+    factors, total, at = _UNITS[unit], 0.0, 0
+    while match := _PART.match(text, at):
+        number, name = match.groups()
+        if name.lower() not in factors:
+            break
+        total, at = total + float(number) * factors[name.lower()], match.end()
+        if at == len(text):
+            return total
+    example = "90, 15m or 1h30m" if unit == "seconds" else "512, 10MiB or 2G"
+    raise ValueError(f"{text!r} is not a {'duration' if unit == 'seconds' else 'size'}, such as {example}")
+
+
+def load(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a TOML file into plain settings, section by section.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is not valid TOML: {error}", where=str(path)) from error
+
+
+def build(settings: Mapping[str, Any], *, where: str | None = None) -> Config:
+    """Turn plain settings, as TOML has them, into a Config.
+
+    Args:
+        settings: section name → setting name → value.
+        where: what to blame in an error, for example the file's name.
+
+    Raises:
+        ConfigError: a section or a setting is unknown (the nearest name is suggested), or a value is out of bounds.
+    """
+    sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    plain: dict[str, Any] = {}
+    for section, values in settings.items():
+        if section not in sections:
+            raise ConfigError(f"unknown section [{section}]{_nearest(section, sections)}", where=where)
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"[{section}] must be a table of settings", where=where)
+        plain[section] = _section(section, values, sections[section], where)
+    try:
+        config = msgspec.convert(plain, Config)
+    except msgspec.ValidationError as error:
+        message, _, at = str(error).rpartition(" - at ")
+        setting = at.strip("`").removeprefix("$.")
+        raise ConfigError(f"{setting}: {_lower(message)}" if message else str(error), where=where) from error
+    _check_patterns(config.scope, where)
+    return config
+
+
+def _section(name: str, values: Mapping[str, Any], section: type[Section], where: str | None) -> dict[str, Any]:
+    known = {field.name: field for field in msgspec.structs.fields(section)}
+    plain: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"unknown setting {name}.{key}{_nearest(key, known)}", where=where)
+        unit = unit_of(known[key].type)
+        if unit and isinstance(value, str):
+            try:
+                value = quantity(value, unit)
+            except ValueError as error:
+                raise ConfigError(f"{name}.{key}: {error}", where=where) from error
+        plain[key] = int(value) if unit == "bytes" and isinstance(value, float) else value
+    return plain
+
+
+def unit_of(annotation: Any) -> Literal["seconds", "bytes"] | None:
+    """Tell whether a setting is a duration or a size."""
+    for meta in getattr(annotation, "__metadata__", ()):
+        unit = (meta.extra or {}).get("unit")
+        if unit in ("seconds", "bytes"):
+            return unit  # type: ignore[no-any-return]
+    return None
+
+
+def description_of(annotation: Any) -> str:
+    """Return the one line that describes a setting."""
+    return " ".join(meta.description for meta in getattr(annotation, "__metadata__", ()) if meta.description)
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known))}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _check_patterns(scope: Scope, where: str | None) -> None:
+    for name, patterns in (("include", scope.include), ("exclude", scope.exclude)):
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ConfigError(f"scope.{name}: {pattern!r} is no regular expression: {error}", where=where) from error

@@ -1,0 +1,190 @@
+"""The records that travel from seed to page.
+
+All are frozen; each stage returns a new one and never changes the last.
+Times named ``*_at`` are Unix seconds; durations are seconds; sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from crawler.core.outcomes import Outcome
+
+
+class Kind(StrEnum):
+    """How a URL came to be known: the element or the header that named it."""
+
+    SEED = "seed"
+    LINK = "link"
+    REDIRECT = "redirect"
+    REFRESH = "refresh"
+    CANONICAL = "canonical"
+    NEXT = "next"
+    ALTERNATE = "alternate"
+    FRAME = "frame"
+    ASSET = "asset"
+    ROBOTS = "robots"
+    """The host's robots.txt: asked for before the first page of a host, never counted as a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlURL:
+    """A known URL: absolute, normalised, without fragment and user-info."""
+
+    id: int
+    """Its row in the frontier: the order of discovery, from 1."""
+    url: str
+    host: str
+    """Scheme, host name and port, as :func:`crawler.core.url.host_key` writes them."""
+    depth: int = 0
+    kind: Kind = Kind.SEED
+    via: str | None = None
+    """The page it was found on."""
+    chain: tuple[str, ...] = ()
+    """The URLs that redirected here, oldest first."""
+    attempts: int = 0
+    """Fetches made before this one."""
+    due: float = 0.0
+    """Unix seconds before which it must not be fetched again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """What a fetch waited for, seconds. ``connect`` includes TLS; a reused connection costs neither."""
+
+    dns: float = 0.0
+    connect: float = 0.0
+    first_byte: float = 0.0
+    """From the request being sent to the complete header."""
+    body: float = 0.0
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One request and its answer, or the reason why there is none."""
+
+    source: CrawlURL
+    began_at: float
+    sent_at: float
+    """When the request went out; 0.0 if it never did."""
+    outcome: Outcome | None
+    """None while the answer is usable; else why it is not."""
+    detail: str = ""
+    """What exactly went wrong, for a person; no control characters."""
+    status: int = 0
+    request: bytes = b""
+    """Request line and header as sent, credentials removed, up to and with the empty line."""
+    head: bytes = b""
+    """Status line and header exactly as received, up to and with the empty line."""
+    body: bytes = b""
+    """The payload: transfer coding removed, content coding kept."""
+    truncated: str = ""
+    """``length``, ``time`` or ``disconnect`` if the body was cut (WARC-Truncated)."""
+    address: str = ""
+    """IP address that answered."""
+    location: str = ""
+    """Absolute target of a redirect."""
+    retry_after: float | None = None
+    """Seconds the server asked us to stay away, already capped."""
+    timings: Timings = Timings()
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an HTTP answer worth a record in the archive."""
+        return bool(self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call to another place cost, nanoseconds."""
+
+    queued: int = 0
+    ran: int = 0
+    cpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a worker found in an answer."""
+
+    outcome: Outcome
+    detail: str = ""
+    digest: bytes = b""
+    """SHA-256 of the payload, 32 bytes."""
+    record: bytes = b""
+    """The WARC records of request and response, one gzip member each, in this order."""
+    request_size: int = 0
+    """Length of the first of the two members."""
+    mime: str = ""
+    charset: str = ""
+    title: str = ""
+    language: str = ""
+    canonical: str = ""
+    noindex: bool = False
+    nofollow: bool = False
+    outlinks: tuple[tuple[Kind, str], ...] = ()
+    """Absolute, normalised, distinct; without those that this worker has returned before at no greater depth."""
+    links_seen: int = 0
+    """Distinct outlinks of the page, the ones returned before included."""
+    links_capped: bool = False
+    size: int = 0
+    """Bytes of the body after content decoding."""
+    decoded: bytes | None = None
+    """The decoded body where it differs from the payload and somebody asked for it (the mirror)."""
+    extracted: Any = None
+    """What the user's ``extract`` function returned."""
+    cost: Cost = Cost()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record stands in the archive."""
+
+    segment: str
+    """File name within ``archive/``, without ``.open``."""
+    offset: int
+    length: int
+    revisit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became durable for one attempt at a URL."""
+
+    place: Place | None = None
+    new_urls: int = 0
+    cost: Cost = Cost()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A finished URL as the caller sees it, after its commit."""
+
+    url: str
+    outcome: Outcome
+    detail: str
+    status: int
+    depth: int
+    via: str | None
+    kind: Kind
+    attempts: int
+    fetched_at: float
+    mime: str = ""
+    charset: str = ""
+    title: str = ""
+    language: str = ""
+    canonical: str = ""
+    digest: str = ""
+    """``sha256:`` and 64 hexadecimal digits; empty without a body."""
+    size: int = 0
+    wire_size: int = 0
+    links: int = 0
+    place: Place | None = None
+    extracted: Any = None
+    seconds: float = 0.0
+    """From the start of the fetch to the end of the commit."""
+    body: bytes = field(default=b"", repr=False)
+    """The payload as received, if the crawl was asked to keep it."""
