@@ -36,24 +36,26 @@ def about(text: str) -> Meta:
     return Meta(description=text)
 
 
-class Scope(Section):
+class Scope(Section, frozen=True, kw_only=True):
     """Which URLs belong to the crawl."""
 
     rule: Annotated[
         Literal["page", "prefix", "host", "domain", "any"],
-        about("What a seed stands for: itself, its folder, its host, its registrable domain, or everything."),
+        about("What a seed stands for. Itself, its folder, its host, its registrable domain, or everything."),
     ] = "host"
     include: Annotated[
-        tuple[str, ...], about("Regular expressions; if any are given, a URL must match one of them.")
+        tuple[str, ...], about("Regular expressions, one of which a URL must match. Without any, every URL does.")
     ] = ()
     exclude: Annotated[tuple[str, ...], about("Regular expressions; a URL that matches one is not crawled.")] = ()
     max_depth: Annotated[
-        int, Meta(ge=UNLIMITED_DEPTH), about("Links to follow from a seed, at most; 0 is the seeds alone, -1 no limit.")
+        int,
+        Meta(ge=UNLIMITED_DEPTH),
+        about("Links to follow from a seed, at most; 0 is the seeds alone. -1 is no limit."),
     ] = UNLIMITED_DEPTH
     max_url_length: Annotated[AtLeastOne, about("Characters of a URL, at most.")] = 8192
 
 
-class Traps(Section):
+class Traps(Section, frozen=True, kw_only=True):
     """When a site that has no end is no longer followed."""
 
     path_depth: Annotated[AtLeastOne, about("Path segments of a URL, at most.")] = 24
@@ -62,7 +64,7 @@ class Traps(Section):
     pages_per_host: Annotated[Count, about("URLs queued per host, at most; 0 is no limit.")] = 0
 
 
-class Politeness(Section):
+class Politeness(Section, frozen=True, kw_only=True):
     """How gently one host is treated."""
 
     delay: Annotated[Seconds, about("Seconds from one request to a host to the next.")] = 1.0
@@ -73,19 +75,23 @@ class Politeness(Section):
     robots_ttl: Annotated[Seconds, about("How long a robots.txt is trusted before it is fetched again.")] = 86400.0
 
 
-class Fetch(Section):
+class Fetch(Section, frozen=True, kw_only=True):
     """How pages are requested."""
 
     concurrency: Annotated[AtLeastOne, about("Requests in flight in all, at most.")] = 64
     user_agent: Annotated[
-        str, Meta(min_length=1), about("User-Agent; the part before the first slash is our name in robots.txt.")
+        str,
+        Meta(min_length=1),
+        about("What the crawl calls itself. The part before the first slash is its name in robots.txt."),
     ] = "crawler/0.1"
-    contact: Annotated[str, about("URL or mail address by which a site's owner reaches you, added to User-Agent.")] = ""
+    contact: Annotated[
+        str, about("URL or mail address by which a site's owner reaches you. It is added to User-Agent.")
+    ] = ""
     headers: Annotated[dict[str, str], about("Further request headers, sent to every host.")] = {}
     ca_file: Annotated[str, about("PEM file of certificate authorities to trust besides the system's.")] = ""
     allow_private: Annotated[
         Literal["never", "seeds", "always"],
-        about("Whether private and loopback addresses may be fetched: the hosts that seeds name, or all, or none."),
+        about("Private and loopback addresses to fetch. None, those of the hosts that seeds name, or all."),
     ] = "never"
     attempts: Annotated[AtLeastOne, about("Attempts at a URL whose failure may pass.")] = 3
     backoff: Annotated[Seconds, about("Pause before the second attempt; it doubles with each further one.")] = 5.0
@@ -99,10 +105,12 @@ class Fetch(Section):
     redirects: Annotated[Count, about("Redirects in a row, at most.")] = 20
 
 
-class Parse(Section):
+class Parse(Section, frozen=True, kw_only=True):
     """What is read out of pages, in processes."""
 
-    workers: Annotated[Count, about("Parse processes; 0 is one per core that is not needed otherwise.")] = 0
+    workers: Annotated[
+        Count, about("Parse processes; 0 is by the machine. That is one per core that is not needed otherwise.")
+    ] = 0
     assets: Annotated[bool, about("Follow images, scripts and style sheets too.")] = False
     max_links: Annotated[AtLeastOne, about("Links taken from one page, at most.")] = 10_000
     max_decoded: Annotated[Bytes, about("Bytes of a body after decompression, at most.")] = 32 * 1024**2
@@ -111,7 +119,7 @@ class Parse(Section):
     memory: Annotated[Bytes, about("Address space that a worker may take; 0 is no limit.")] = 2 * 1024**3
 
 
-class Store(Section):
+class Store(Section, frozen=True, kw_only=True):
     """What is written to the output folder, and how safely."""
 
     archive: Annotated[Literal["warc", "none"], about("Whether pages are kept as WARC files.")] = "warc"
@@ -120,11 +128,11 @@ class Store(Section):
     write_threads: Annotated[Count, about("Threads that write mirror files; 0 is by the machine.")] = 0
     durability: Annotated[
         Literal["full", "normal"],
-        about("Whether each commit waits for the disk (full), or a power cut may lose the last ones (normal)."),
+        about("Whether each commit waits for the disk. If not (normal), a power cut may lose the last ones."),
     ] = "full"
 
 
-class Limits(Section):
+class Limits(Section, frozen=True, kw_only=True):
     """When a run stops before everything is crawled; the next run goes on."""
 
     max_pages: Annotated[Count, about("Pages of one run, at most; 0 is no limit.")] = 0
@@ -132,7 +140,7 @@ class Limits(Section):
     max_time: Annotated[Seconds, about("Seconds of one run, at most; 0 is no limit.")] = 0.0
 
 
-class Config(Section):
+class Config(Section, frozen=True, kw_only=True):
     """All settings of a crawl."""
 
     scope: Scope = Scope()
@@ -144,7 +152,7 @@ class Config(Section):
     limits: Limits = Limits()
 
 
-_UNITS = {
+_UNITS: dict[str, dict[str, float]] = {
     "seconds": {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800},
     "bytes": {
         **{"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4},
@@ -261,4 +269,6 @@ def _check_patterns(scope: Scope, where: str | None) -> None:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ConfigError(f"scope.{name}: {pattern!r} is no regular expression: {error}", where=where) from error
+                raise ConfigError(
+                    f"scope.{name}: {pattern!r} is no regular expression: {error}", where=where
+                ) from error

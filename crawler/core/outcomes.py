@@ -25,6 +25,8 @@ class Retry(Enum):
     ONCE = 2
     USUAL = 3
     """As often as ``fetch.attempts`` allows."""
+    PATIENT = 4
+    """Five attempts more than usual: the server asks to be left alone for a while, not for ever."""
 
 
 class Outcome(StrEnum):
@@ -49,8 +51,9 @@ class Outcome(StrEnum):
 
     # failed: HTTP answers
     HTTP_CLIENT_ERROR = "http_client_error", State.FAILED, Retry.NEVER, "the server answered 4xx"
-    HTTP_RATE_LIMITED = "http_rate_limited", State.FAILED, Retry.USUAL, "the server answered 429 to the last attempt"
+    HTTP_RATE_LIMITED = "http_rate_limited", State.FAILED, Retry.PATIENT, "the server answered 429 to the last attempt"
     HTTP_SERVER_ERROR = "http_server_error", State.FAILED, Retry.USUAL, "the server answered 5xx to the last attempt"
+    HTTP_UNAVAILABLE = "http_unavailable", State.FAILED, Retry.PATIENT, "the server answered 503 to the last attempt"
     HTTP_UNEXPECTED = "http_unexpected", State.FAILED, Retry.NEVER, "the server answered a status that says nothing"
     HTTP_MALFORMED = "http_malformed", State.FAILED, Retry.ONCE, "the answer is not valid HTTP"
     HEADER_TOO_LARGE = "header_too_large", State.FAILED, Retry.NEVER, "header lines too long or too many"
@@ -59,6 +62,9 @@ class Outcome(StrEnum):
     REDIRECT_LOOP = "redirect_loop", State.FAILED, Retry.NEVER, "a redirect leads back to its own chain"
     REDIRECT_LIMIT = "redirect_limit", State.FAILED, Retry.NEVER, "too many redirects in a row"
     REDIRECT_BAD = "redirect_bad", State.FAILED, Retry.NEVER, "a redirect without a usable Location"
+
+    SCHEME_BLOCKED = "scheme_blocked", State.FAILED, Retry.NEVER, "a redirect to neither http nor https"
+    URL_INVALID = "url_invalid", State.FAILED, Retry.NEVER, "a redirect to what is no valid URL"
 
     # failed: transport
     DNS_NXDOMAIN = "dns_nxdomain", State.FAILED, Retry.ONCE, "the host name does not exist"
@@ -100,8 +106,6 @@ class Outcome(StrEnum):
     EXCLUDED = "excluded", State.SKIPPED, Retry.NEVER, "matches an exclude pattern"
     NOT_INCLUDED = "not_included", State.SKIPPED, Retry.NEVER, "matches no include pattern"
     TOO_DEEP = "too_deep", State.SKIPPED, Retry.NEVER, "further from the seeds than max_depth"
-    SCHEME_BLOCKED = "scheme_blocked", State.SKIPPED, Retry.NEVER, "neither http nor https"
-    URL_INVALID = "url_invalid", State.SKIPPED, Retry.NEVER, "not a valid URL"
     URL_TOO_LONG = "url_too_long", State.SKIPPED, Retry.NEVER, "longer than max_url_length"
     ROBOTS_DENIED = "robots_denied", State.SKIPPED, Retry.NEVER, "disallowed by the host's robots.txt"
     TRAP_DEEP_PATH = "trap_deep_path", State.SKIPPED, Retry.NEVER, "more path segments than a site has"

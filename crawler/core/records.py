@@ -6,7 +6,8 @@ Times named ``*_at`` are Unix seconds; durations are seconds; sizes are bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -151,40 +152,45 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """What became durable for one attempt at a URL."""
-
-    place: Place | None = None
-    new_urls: int = 0
-    cost: Cost = Cost()
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
-    """A finished URL as the caller sees it, after its commit."""
+    """A finished URL as the caller sees it, after its commit; a line of ``pages.jsonl`` is just this."""
 
     url: str
     outcome: Outcome
     detail: str
     status: int
+    """HTTP status of the answer; 0 without one."""
     depth: int
-    via: str | None
     kind: Kind
+    via: str | None
     attempts: int
-    fetched_at: float
+    """Fetches made, the last one included."""
+    fetched_at: datetime
+    """When the last fetch began, UTC."""
+    seconds: float
+    """How long that fetch took."""
+    address: str = ""
     mime: str = ""
     charset: str = ""
     title: str = ""
     language: str = ""
     canonical: str = ""
+    noindex: bool = False
+    nofollow: bool = False
     digest: str = ""
-    """``sha256:`` and 64 hexadecimal digits; empty without a body."""
+    """``sha256:`` and 64 hexadecimal digits of the payload; empty without one."""
     size: int = 0
+    """Bytes of the body after content decoding."""
     wire_size: int = 0
+    """Bytes of the payload as received."""
     links: int = 0
-    place: Place | None = None
+    links_capped: bool = False
+    truncated: str = ""
+    segment: str = ""
+    """Archive file of its record; empty without one, as are offset and length."""
+    offset: int = 0
+    length: int = 0
+    revisit: bool = False
+    mirror: str = ""
+    """File below ``mirror/``."""
     extracted: Any = None
-    seconds: float = 0.0
-    """From the start of the fetch to the end of the commit."""
-    body: bytes = field(default=b"", repr=False)
-    """The payload as received, if the crawl was asked to keep it."""

@@ -1,0 +1,69 @@
+"""A web crawler that loses nothing, is polite, and says what held it back.
+
+These are the public names; each is imported when it is first asked for, so ``import crawler`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from crawler.api import Crawler, Pages, crawl
+    from crawler.config import Config
+    from crawler.core.outcomes import Outcome, State
+    from crawler.core.records import Kind, Page
+    from crawler.errors import (
+        ConfigError,
+        CrawlerError,
+        FolderBusy,
+        FolderDamaged,
+        FolderUnusable,
+        SeedError,
+        StorageError,
+        UsageError,
+        WorkersLost,
+    )
+    from crawler.report.report import Ending, Progress, Report
+
+_HOME = {
+    **dict.fromkeys(("Crawler", "Pages", "crawl"), "crawler.api"),
+    **dict.fromkeys(("Outcome", "State"), "crawler.core.outcomes"),
+    **dict.fromkeys(("Kind", "Page"), "crawler.core.records"),
+    **dict.fromkeys(("Ending", "Progress", "Report"), "crawler.report.report"),
+    **dict.fromkeys(("ConfigError", "CrawlerError", "FolderBusy", "FolderDamaged", "FolderUnusable"), "crawler.errors"),
+    **dict.fromkeys(("SeedError", "StorageError", "UsageError", "WorkersLost"), "crawler.errors"),
+    "Config": "crawler.config",
+}
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Crawler",
+    "CrawlerError",
+    "Ending",
+    "FolderBusy",
+    "FolderDamaged",
+    "FolderUnusable",
+    "Kind",
+    "Outcome",
+    "Page",
+    "Pages",
+    "Progress",
+    "Report",
+    "SeedError",
+    "State",
+    "StorageError",
+    "UsageError",
+    "WorkersLost",
+    "__version__",
+    "crawl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,137 @@
+"""argv → Config → a crawl → an exit code.
+
+This is the only place that sets up an event loop, logging and signals; the library touches none of them.
+What takes long to import is imported when it is needed, so that ``--help`` and a mistake are answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crawler.cli.arguments import Arguments, parse, program_name
+from crawler.cli.console import open_streams, put, say, set_up_logging
+from crawler.cli.exits import Exit, exit_of_error, exit_of_report
+from crawler.cli.settings import config_of
+from crawler.cli.signals import Signals
+from crawler.errors import CrawlerError, UsageError
+
+if TYPE_CHECKING:
+    from crawler.cli.seeds import Seeds
+    from crawler.config import Config
+    from crawler.report.report import Report
+
+RESERVED = frozenset({"report", "why"})
+"""Words that a later version gives a meaning."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code."""
+    open_streams()
+    words = list(sys.argv[1:] if argv is None else argv)
+    verbose = not {"-v", "-vv", "--verbose"}.isdisjoint(words)
+    try:
+        return _dispatch(words, program_name(sys.argv[0]))
+    except CrawlerError as error:
+        say(str(error))
+        if verbose and not isinstance(error, UsageError):
+            traceback.print_exc()
+        return exit_of_error(error)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return Exit.KILLED_SIGINT
+    except SystemExit as end:  # --help and --version
+        put("")
+        return int(end.code or 0)
+    except Exception as error:  # noqa: BLE001  -- the last line of defence: a sentence and a code for any error
+        return _internal_error(error, verbose=verbose)
+
+
+def _internal_error(error: Exception, *, verbose: bool) -> int:
+    say(f"internal error: {type(error).__name__}: {error}{'' if verbose else ' (-v shows where)'}")
+    say("what was committed to the output folder is sound, and the same command goes on from there")
+    if verbose:
+        traceback.print_exc()
+    return Exit.INTERNAL
+
+
+def _dispatch(words: list[str], name: str) -> int:
+    first = words[0] if words else ""
+    if first == "verify" and not Path(first).is_file():
+        from crawler.cli.verify import verify  # noqa: PLC0415
+
+        return verify(words[1:], name)
+    if first in RESERVED and not Path(first).is_file():
+        raise UsageError(f"{first!r} is kept for a later version; for a host of that name write http://{first}/")
+    return _crawl(parse(words, name=name), words, name)
+
+
+def _crawl(arguments: Arguments, words: list[str], name: str) -> int:
+    """Crawl, and tell how it went. A mistake is found before anything is written."""
+    from crawler.cli.seeds import Seeds, find_sources  # noqa: PLC0415
+
+    config = config_of(arguments)
+    sources = find_sources(arguments.seeds)
+    set_up_logging(verbose=arguments.verbose, quiet=arguments.quiet)
+    held: list[str] = []
+    code = Exit.INTERNAL
+    try:
+        with Signals() as signals, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            seeds = Seeds(sources, warn=held.append if arguments.quiet else say)
+            report = runner.run(_run(arguments, config, seeds, signals))
+        code = exit_of_report(report, fail_on=arguments.fail_on)
+    finally:
+        if code is not Exit.COMPLETE:
+            for warning in held:
+                say(warning)
+    _tell(report, code, arguments, (name, words))
+    return code
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop, or None for the standard one where uvloop has no build."""
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: PLC0415
+
+        return uvloop.new_event_loop
+    return None
+
+
+async def _run(arguments: Arguments, config: Config, seeds: Seeds, signals: Signals) -> Report:
+    async with contextlib.aclosing(seeds):
+        await seeds.prepare()
+        from crawler.api import Crawler  # noqa: PLC0415  -- a third of a second that a bad seed file is not worth
+
+        crawler = Crawler(config, out=arguments.out, fresh=arguments.fresh)
+        signals.stops(crawler.stop)
+        async with contextlib.AsyncExitStack() as opened:
+            await opened.enter_async_context(crawler)
+            if not arguments.quiet:
+                from crawler.report.live import Live  # noqa: PLC0415
+
+                await opened.enter_async_context(Live(crawler.progress, sys.stderr))
+            return await crawler.crawl(seeds)
+
+
+def _tell(report: Report, code: Exit, arguments: Arguments, command: tuple[str, list[str]]) -> None:
+    if arguments.quiet and code is Exit.COMPLETE:
+        return
+    if arguments.json:
+        from crawler.report.jsonfile import encode  # noqa: PLC0415
+
+        put(encode(report).decode())
+    else:
+        from crawler.report.text import text  # noqa: PLC0415
+
+        name, words = command
+        # the same command with --fresh would not go on, but begin anew
+        again = shlex.join(word for word in words if word != "--fresh")
+        put(text(report, again=f"{name} {again}", verify=f"{name} verify {shlex.quote(str(arguments.out))}"))
+    if code is Exit.FAILED_TOO_MANY:
+        say(f"{report.failed:,} of {report.pages:,} pages failed, more than the {arguments.fail_on:g} % of --fail-on")

@@ -1,0 +1,369 @@
+"""Which URL comes next: a queue per host, and the time at which its next fetch may begin.
+
+Theory of operation
+-------------------
+A host is *due* when it has a URL in memory, a free place (``per_host``), and its delay has passed.
+Due hosts stand in a heap, the one with most URLs left first, since that one ends last;
+hosts that will be due stand in a second heap by that time.
+So a slot is only ever taken by a host that is due, and a slow host never blocks another.
+
+The delay runs from the moment a request is *sent* (not asked for: a connection may take its time),
+and while one is about to be sent no other of that host is handed out.
+One owner reserves it, so there is no moment between checking and taking.
+
+Memory holds a bounded window. Each host has a cursor into the frontier on disk: queued URLs with a higher row
+are on disk only and counted in ``backlog``; :meth:`HostQueues.wants` says which to load.
+
+Time is Unix seconds and an argument, here as everywhere in the core.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from math import inf
+
+from crawler.core.outcomes import Outcome
+from crawler.core.records import CrawlURL, Kind
+from crawler.core.robots import Robots
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is due before ``until``, Unix seconds."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Queued URLs of a host that memory has room for."""
+
+    host: str
+    after: int
+    """Rows beyond this one."""
+    limit: int
+
+
+@dataclass(slots=True, eq=False)
+class HostQueue:
+    """What is known of one host while the crawl has it in memory."""
+
+    key: str
+    delay: float
+    trusted: bool = False
+    """Whether a seed names it, so that its address may be private."""
+    rules: Robots | None = None
+    """Its robots.txt; None before it is known."""
+    refusal: tuple[Outcome, str] | None = None
+    """Why none of its pages can be fetched in this run."""
+    has_robots: bool = False
+    """Whether there is a robots.txt at all."""
+    robots_attempts: int = 0
+    robots_delay: float | None = None
+    """Seconds its robots.txt asks for."""
+    robots_until: float = 0.0
+    """Unix seconds until which its robots.txt is trusted; 0.0 before it was ever asked for."""
+    next_at: float = 0.0
+    waiting: deque[CrawlURL] = field(default_factory=deque)
+    later: list[tuple[float, int, CrawlURL]] = field(default_factory=list)
+    """A heap of URLs to be tried again, by time."""
+    backlog: int = 0
+    cursor: int = 0
+    loading: bool = False
+    in_flight: int = 0
+    unsent: int = 0
+    asking_robots: bool = False
+    failures: int = 0
+    """Failures in a row that speak of the host, not of a page."""
+    held_until: float = 0.0
+    scheduled: float = inf
+    free_since: float = 0.0
+    last_sent: float = 0.0
+    smallest_gap: float = inf
+    requests: int = 0
+    rate_limited: int = 0
+    polite_wait: float = 0.0
+    """Seconds it had URLs and a free place, but its delay had not passed."""
+    slot_wait: float = 0.0
+    """Seconds it was due, but all slots were taken."""
+
+    @property
+    def left(self) -> int:
+        """URLs still to be fetched, in memory and on disk."""
+        return len(self.waiting) + len(self.later) + self.backlog
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left to do for it."""
+        return not (self.in_flight or self.waiting or self.later or self.backlog or self.loading)
+
+    def due(self, per_host: int, now: float) -> float:
+        """Return the time at which its next fetch may begin; infinity while something must happen first."""
+        if self.in_flight >= per_host or self.asking_robots:
+            return inf
+        if self.delay and self.unsent and self.refusal is None:
+            return inf
+        if self.waiting:
+            return self.next_at
+        if not self.later:
+            return inf
+        return max(self.next_at, self.later[0][0]) if self.later[0][0] > now else self.next_at
+
+
+class HostQueues:
+    """Hand out the next URL whose host may be asked now.
+
+    Args:
+        delay: seconds between two requests to a host, where its robots.txt does not ask for more.
+        per_host: requests in flight at one host, at most.
+        robots: whether each host's robots.txt comes before its first page.
+        window: URLs in memory, at most; every host may have a few even when that is exceeded.
+        most_hosts: hosts in memory, at most.
+    """
+
+    def __init__(
+        self, *, delay: float, per_host: int, robots: bool, window: int = 65_536, most_hosts: int = 4_096
+    ) -> None:
+        self.delay = delay
+        self.per_host = per_host
+        self.robots = robots
+        self.window = window
+        self.most_hosts = most_hosts
+        self.hosts: dict[str, HostQueue] = {}
+        self.elsewhere = False
+        """Whether hosts with queued URLs are on disk only, for want of room."""
+        self._unopened: set[str] = set()
+        self._opening: set[str] = set()
+        self._thirsty: set[HostQueue] = set()
+        self._soon: list[tuple[float, int, HostQueue]] = []
+        self._ready: list[tuple[int, int, HostQueue]] = []
+        self._sequence = 0
+
+    # what there is
+
+    def __len__(self) -> int:
+        return sum(queue.left for queue in self.hosts.values())
+
+    @property
+    def drained(self) -> bool:
+        """Whether no URL is waiting anywhere, in memory or on disk."""
+        opening = self._unopened or self._opening or self.elsewhere
+        return not opening and all(queue.idle for queue in self.hosts.values())
+
+    @property
+    def hungry(self) -> bool:
+        """Whether :meth:`wants` has something to say."""
+        return bool(self._unopened or self._thirsty)
+
+    @property
+    def held(self) -> set[str]:
+        """All hosts that memory holds or is about to."""
+        return {*self.hosts, *self._unopened, *self._opening}
+
+    def ready_hosts(self, now: float) -> int:
+        """Count the hosts that could be asked at this moment."""
+        return sum(queue.scheduled <= now for queue in self.hosts.values())
+
+    # URLs coming in
+
+    def add(self, url: CrawlURL, now: float) -> None:
+        """Take note of a URL that has just become queued in the frontier."""
+        queue = self.hosts.get(url.host)
+        if queue is None:
+            self._unknown_host(url.host)
+        elif queue.backlog or queue.loading or len(queue.waiting) >= self._share():
+            queue.backlog += 1
+            self._thirst(queue)
+        else:
+            self._take(queue, url, now)
+
+    def open(self, queue: HostQueue, urls: Iterable[CrawlURL], queued: int, now: float) -> None:
+        """Bring a host into memory, with its first URLs.
+
+        Args:
+            queue: its clock and rules as they were stored.
+            urls: the first of its queued URLs, in order.
+            queued: how many it has in all.
+            now: Unix seconds.
+        """
+        self._opening.discard(queue.key)
+        self.hosts[queue.key] = queue
+        queue.backlog = queued
+        self._load(queue, urls, now)
+
+    def loaded(self, host: str, urls: Iterable[CrawlURL], now: float) -> None:
+        """Take the URLs that :meth:`wants` asked for."""
+        queue = self.hosts[host]
+        queue.loading = False
+        self._load(queue, urls, now)
+
+    def retry(self, url: CrawlURL, now: float) -> None:
+        """Take back a URL that is to be tried again at ``url.due``."""
+        queue = self.hosts[url.host]
+        heappush(queue.later, (url.due, url.id, url))
+        self._schedule(queue, now)
+
+    def wants(self) -> Iterator[Want]:
+        """Say which hosts should be loaded from disk, and mark them as being loaded."""
+        share = self._share()
+        while self._unopened:
+            host = self._unopened.pop()
+            self._opening.add(host)
+            yield Want(host, after=0, limit=share)
+        while self._thirsty:
+            queue = self._thirsty.pop()
+            if queue.backlog and not queue.loading:
+                queue.loading = True
+                yield Want(queue.key, after=queue.cursor, limit=share)
+
+    def expect(self, hosts: Iterable[str], *, more: bool) -> None:
+        """Take hosts from disk that have queued URLs; ``more`` says whether others are left there."""
+        self._unopened.update(hosts)
+        self.elsewhere = more
+
+    def room_for_hosts(self, now: float) -> int:
+        """Return how many more hosts memory can take, after letting go of those that are done."""
+        if self._held() >= self.most_hosts:
+            for queue in [queue for queue in self.hosts.values() if queue.idle and queue.next_at <= now]:
+                del self.hosts[queue.key]
+        return self.most_hosts - self._held()
+
+    def _held(self) -> int:
+        return len(self.hosts) + len(self._unopened) + len(self._opening)
+
+    # URLs going out
+
+    def next(self, now: float) -> CrawlURL | Wait | None:
+        """Hand out a due URL, or say how long to wait, or None if nothing in memory can become due by itself."""
+        while self._soon and self._soon[0][0] <= now:
+            due, _, queue = heappop(self._soon)
+            if queue.scheduled == due:
+                self._sequence += 1
+                heappush(self._ready, (-queue.left, self._sequence, queue))
+        while self._ready:
+            queue = heappop(self._ready)[2]
+            if queue.scheduled <= now and queue.due(self.per_host, now) <= now:
+                return self._hand_out(queue, now)
+        while self._soon and self._soon[0][2].scheduled != self._soon[0][0]:
+            heappop(self._soon)
+        return Wait(self._soon[0][0]) if self._soon else None
+
+    def sent(self, host: str, now: float) -> None:
+        """Start the host's delay: a request to it has just gone out."""
+        queue = self.hosts[host]
+        if queue.last_sent:
+            queue.smallest_gap = min(queue.smallest_gap, now - queue.last_sent)
+        queue.last_sent = now
+        queue.requests += 1
+        queue.unsent = max(0, queue.unsent - 1)
+        queue.next_at = max(queue.next_at, now + queue.delay)
+        self._schedule(queue, now)
+
+    def done(self, url: CrawlURL, now: float, *, sent: bool = True) -> None:
+        """Free the host's place: a fetch has ended. ``sent`` is False if no request ever went out."""
+        queue = self.hosts[url.host]
+        queue.in_flight -= 1
+        if not sent:
+            queue.unsent = max(0, queue.unsent - 1)
+        queue.free_since = now
+        if url.kind is Kind.ROBOTS:
+            queue.asking_robots = False
+        self._schedule(queue, now)
+
+    def hold(self, host: str, until: float, now: float) -> None:
+        """Leave a host alone until then: it asked for that, or it fails."""
+        queue = self.hosts[host]
+        queue.held_until = until
+        queue.next_at = max(queue.next_at, until)
+        self._schedule(queue, now)
+
+    def obey(self, host: str, rules: Robots, *, delay: float, until: float, now: float) -> None:
+        """Take the host's robots.txt into account.
+
+        Args:
+            host: its key.
+            rules: what it allows.
+            delay: seconds between two requests, already capped; ours holds where it is longer.
+            until: Unix seconds up to which the rules may be trusted.
+            now: Unix seconds.
+        """
+        queue = self.hosts[host]
+        queue.rules = rules
+        queue.robots_delay = rules.crawl_delay
+        queue.robots_until = until
+        queue.delay = max(self.delay, delay)
+        if queue.last_sent:
+            queue.next_at = max(queue.next_at, queue.last_sent + queue.delay)
+        self._schedule(queue, now)
+
+    def give_up(self, host: str, refusal: tuple[Outcome, str], now: float) -> None:
+        """Hand out what is left of a host without asking it again: each URL then ends for this reason."""
+        queue = self.hosts[host]
+        queue.refusal = refusal
+        queue.robots_until = inf
+        queue.next_at = now
+        self._schedule(queue, now)
+
+    # inside
+
+    def _share(self) -> int:
+        """Return how many URLs of one host memory holds."""
+        return max(16, min(4_096, self.window // max(1, len(self.hosts))))
+
+    def _unknown_host(self, host: str) -> None:
+        if host in self._unopened or host in self._opening:
+            return
+        if self._held() < self.most_hosts:
+            self._unopened.add(host)
+        else:
+            self.elsewhere = True
+
+    def _load(self, queue: HostQueue, urls: Iterable[CrawlURL], now: float) -> None:
+        for url in urls:
+            queue.backlog -= 1
+            self._take(queue, url, now)
+        self._thirst(queue)
+
+    def _thirst(self, queue: HostQueue) -> None:
+        if queue.backlog and not queue.loading and len(queue.waiting) <= self._share() // 4:
+            self._thirsty.add(queue)
+
+    def _take(self, queue: HostQueue, url: CrawlURL, now: float) -> None:
+        queue.cursor = max(queue.cursor, url.id)
+        if url.due > now:
+            heappush(queue.later, (url.due, url.id, url))
+        else:
+            if not queue.waiting and not queue.in_flight:
+                queue.free_since = now
+            queue.waiting.append(url)
+        self._schedule(queue, now)
+
+    def _schedule(self, queue: HostQueue, now: float) -> None:
+        due = queue.due(self.per_host, now)
+        if due != queue.scheduled:
+            queue.scheduled = due
+            if due != inf:
+                self._sequence += 1
+                heappush(self._soon, (due, self._sequence, queue))
+
+    def _hand_out(self, queue: HostQueue, now: float) -> CrawlURL:
+        begin = max(queue.free_since, min(queue.next_at, now))
+        queue.polite_wait += begin - queue.free_since
+        queue.slot_wait += now - begin
+        queue.free_since = now
+        queue.in_flight += 1
+        queue.unsent += 1
+        queue.scheduled = inf
+        if self.robots and queue.robots_until <= now:
+            queue.asking_robots = True
+            return CrawlURL(id=0, url=f"{queue.key}/robots.txt", host=queue.key, kind=Kind.ROBOTS)
+        if queue.later and queue.later[0][0] <= now:
+            url = heappop(queue.later)[2]
+        else:
+            url = queue.waiting.popleft()
+            self._thirst(queue)
+        self._schedule(queue, now)
+        return url

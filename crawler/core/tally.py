@@ -1,0 +1,80 @@
+"""What a run has done so far: pages by outcome, by host, and failures grouped by cause."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crawler.core.outcomes import Outcome, State
+from crawler.core.records import Page
+from crawler.core.url import host_key
+
+_MOST_HOSTS = 10_000
+OTHERS = "(other hosts)"
+
+
+@dataclass(slots=True)
+class HostTally:
+    """One host's share of a run."""
+
+    pages: int = 0
+    failed: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Cause:
+    """Failures of one kind, with an example."""
+
+    example: str
+    detail: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of one run; skipped URLs are not pages."""
+
+    done: int = 0
+    failed: int = 0
+    bytes: int = 0
+    """Payload bytes received for finished pages."""
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    hosts: dict[str, HostTally] = field(default_factory=dict)
+    causes: dict[tuple[Outcome, int], Cause] = field(default_factory=dict)
+    seeds: int = 0
+    seeds_known: int = 0
+    seeds_refused: Counter[Outcome] = field(default_factory=Counter)
+
+    @property
+    def pages(self) -> int:
+        """URLs finished, well or not."""
+        return self.done + self.failed
+
+    def add(self, page: Page) -> None:
+        """Count a finished URL."""
+        self.outcomes[page.outcome] += 1
+        state = page.outcome.state
+        if state is State.SKIPPED:
+            return
+        key = host_key(page.url)
+        if key not in self.hosts and len(self.hosts) >= _MOST_HOSTS:
+            key = OTHERS
+        host = self.hosts.setdefault(key, HostTally())
+        host.pages += 1
+        host.bytes += page.wire_size
+        self.bytes += page.wire_size
+        if state is State.DONE:
+            self.done += 1
+            return
+        self.failed += 1
+        host.failed += 1
+        cause = self.causes.setdefault((page.outcome, page.status), Cause(page.url, page.detail))
+        cause.count += 1
+
+    def sown(self, given: int, known: int, refused: Mapping[Outcome, int]) -> None:
+        """Count a batch of seeds."""
+        self.seeds += given
+        self.seeds_known += known
+        self.seeds_refused.update(refused)

@@ -1,0 +1,295 @@
+"""Keep N pages in flight until the frontier drains, a limit is hit, or stop is asked.
+
+Theory of operation
+-------------------
+One task, the *feed*, asks the host queues what comes next and starts one short-lived task per page.
+It sleeps until something changes (a fetch ends, a commit brings new URLs, a host becomes due): nothing is polled.
+A second task brings queued URLs back from disk where memory runs low, a third sows the seeds.
+When the feed ends, what is in flight is given a grace period, then cancelled: what was fetched is committed,
+what was not is still queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from itertools import islice
+
+from crawler.config import Config
+from crawler.core.host_queues import HostQueues, Wait
+from crawler.core.records import CrawlURL, Kind, Page
+from crawler.core.tally import Tally
+from crawler.pipeline import Pipeline
+from crawler.report.report import Ending
+from crawler.stages.commit import Commit
+from crawler.storage.frontier import StoredHost
+
+GRACE = 5.0
+"""Seconds that fetches in flight are given when the crawl is asked to stop."""
+_SEEDS_AT_ONCE = 1_000
+_MOST_UNCOMMITTED = 512
+"""Pages beyond those being fetched that may be on their way through parse and commit."""
+_MOST_BYTES = 128 << 20
+"""Bytes of bodies on that way."""
+
+
+class Bell:
+    """Wakes the one task that waits for a change."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._rung = False
+
+    def ring(self) -> None:
+        """Wake the waiter now, or as soon as it waits."""
+        self._rung = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Return when the bell is rung, or after so many seconds."""
+        if not self._rung:
+            self._waiter = self._loop.create_future()
+            timer = None if seconds is None else self._loop.call_later(seconds, self.ring)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        self._rung = False
+
+
+class Engine:
+    """Runs one crawl; made anew for each run.
+
+    Args:
+        config: the settings.
+        queues: the hosts in memory.
+        pipeline: one page's way.
+        commit: the door to the journal.
+        uncommitted: bytes on their way through parse and commit.
+        tally: what this run has done.
+        now: Unix seconds, by a clock that is never set back.
+        deliver: takes each finished page; awaited, so that a slow caller slows the crawl.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        queues: HostQueues,
+        pipeline: Pipeline,
+        commit: Commit,
+        uncommitted: Callable[[], int],
+        tally: Tally,
+        now: Callable[[], float],
+        deliver: Callable[[Page], Awaitable[None]] | None = None,
+    ) -> None:
+        self._limits = config.limits
+        self._concurrency = config.fetch.concurrency
+        self._queues = queues
+        self._pipeline = pipeline
+        self._commit = commit
+        self._uncommitted = uncommitted
+        self._tally = tally
+        self._now = now
+        self._deliver = deliver
+        self._changed = Bell()
+        self._hungry = Bell()
+        self._pages: set[asyncio.Task[None]] = set()
+        self._fetching = 0
+        self._sowing = True
+        self._failure: BaseException | None = None
+        self.stop_reason = ""
+        """Why the crawl was asked to stop; empty if it was not."""
+        self.limit = ""
+        """Which limit was reached; empty if none was."""
+
+    @property
+    def in_flight(self) -> int:
+        """Pages between their turn and their commit."""
+        return len(self._pages)
+
+    async def run(self, seeds: Iterable[str] | AsyncIterable[str]) -> Ending:
+        """Crawl from ``seeds`` and from what the folder still has queued; return why it ended.
+
+        Raises:
+            CrawlerError: the crawl cannot go on; what was committed stands.
+        """
+        loop = asyncio.get_running_loop()
+        self._queues.elsewhere = True  # what an earlier run left is on disk
+        others = [loop.create_task(self._sow(seeds)), loop.create_task(self._load())]
+        for other in others:
+            other.add_done_callback(self._heard)
+        timer = loop.call_later(self._limits.max_time, self._out_of_time) if self._limits.max_time else None
+        try:
+            await self._feed()
+            if not self._failure:
+                await self._drain()
+        finally:
+            if timer is not None:
+                timer.cancel()
+            await self._end((*others, *self._pages))
+        if self._failure is not None:
+            raise self._failure
+        if self.stop_reason:
+            return Ending.INTERRUPTED
+        return Ending.LIMIT if self.limit else Ending.COMPLETE
+
+    def stop(self, reason: str = "asked to stop") -> None:
+        """Start no further fetch, give those in flight a moment, and end."""
+        self.stop_reason = self.stop_reason or reason
+        self._changed.ring()
+
+    def queued(self, url: CrawlURL) -> None:
+        """Take note of a URL that has become known and is to be crawled."""
+        self._queues.add(url, self._now())
+        self._changed.ring()
+        if self._queues.hungry:
+            self._hungry.ring()
+
+    # the feed
+
+    async def _feed(self) -> None:
+        while not (self._failure or self.stop_reason or self.limit):
+            if not self._room():
+                await self._changed.wait()
+                continue
+            now = self._now()
+            turn = self._queues.next(now)
+            if isinstance(turn, CrawlURL):
+                self._start(turn)
+                continue
+            if self._queues.hungry or self._queues.elsewhere:
+                self._hungry.ring()
+            if isinstance(turn, Wait):
+                await self._changed.wait(max(0.0, turn.until - now))
+            elif self._drained():
+                return
+            else:
+                await self._changed.wait()
+
+    def _room(self) -> bool:
+        pages = len(self._pages)
+        limits, tally = self._limits, self._tally
+        if limits.max_bytes and tally.bytes >= limits.max_bytes:
+            self.limit = f"{limits.max_bytes} bytes received"
+        if limits.max_pages and tally.pages + pages >= limits.max_pages:
+            if not pages and not self._drained():
+                self.limit = f"{limits.max_pages} pages crawled"
+            return self._drained()
+        if self._fetching >= self._concurrency or pages >= self._concurrency + _MOST_UNCOMMITTED:
+            return False
+        return not self.limit and (not pages or self._uncommitted() < _MOST_BYTES)
+
+    def _drained(self) -> bool:
+        return not self._pages and not self._sowing and self._queues.drained
+
+    def _start(self, url: CrawlURL) -> None:
+        self._fetching += 1
+        page = asyncio.get_running_loop().create_task(self._page(url))
+        self._pages.add(page)
+        page.add_done_callback(self._ended)
+
+    async def _page(self, url: CrawlURL) -> None:
+        if url.kind is Kind.ROBOTS:
+            await self._pipeline.robots(url, self._freed)
+            return
+        page = await self._pipeline.page(url, self._freed)
+        if page is not None:
+            self._tally.add(page)
+            if self._deliver is not None:
+                await self._deliver(page)
+
+    def _freed(self) -> None:
+        self._fetching -= 1
+        self._changed.ring()
+
+    def _ended(self, page: asyncio.Task[None]) -> None:
+        self._pages.discard(page)
+        self._heard(page)
+        self._changed.ring()
+
+    def _heard(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._changed.ring()
+
+    def _out_of_time(self) -> None:
+        self.limit = self.limit or f"{self._limits.max_time:g} seconds passed"
+        self._changed.ring()
+
+    # the ends
+
+    async def _drain(self) -> None:
+        """Give the pages in flight a moment to reach their commit."""
+        if self._pages:
+            await asyncio.wait(self._pages, timeout=GRACE)
+
+    async def _end(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        """Cancel what is left, and see it gone."""
+        left = [task for task in tasks if not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+    # seeds in, and URLs back from disk
+
+    async def _sow(self, seeds: Iterable[str] | AsyncIterable[str]) -> None:
+        async for batch in _batches(seeds):
+            sown = await self._commit.sow(batch)
+            self._tally.sown(len(batch), sown.known, sown.refused)
+        self._sowing = False
+        self._changed.ring()
+
+    async def _load(self) -> None:
+        queues = self._queues
+        while True:
+            wants = list(queues.wants())
+            if wants:
+                for want, found in zip(wants, await self._commit.load(wants), strict=True):
+                    if isinstance(found, StoredHost):
+                        self._pipeline.admit.open(found)
+                    else:
+                        queues.loaded(want.host, found, self._now())
+                self._changed.ring()
+            elif queues.elsewhere and (room := queues.room_for_hosts(self._now())):
+                found_hosts = await self._commit.waiting_hosts(queues.held, room)
+                queues.expect(found_hosts, more=len(found_hosts) == room)
+                self._changed.ring()
+            else:
+                await self._hungry.wait()
+
+
+async def _batches(seeds: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
+    """Take seeds a thousand at a time, or fewer where their source has to be waited for."""
+    if not isinstance(seeds, AsyncIterable):
+        rest = iter(seeds)
+        while batch := list(islice(rest, _SEEDS_AT_ONCE)):
+            yield batch
+        return
+    waiting: list[str] = []
+    arrived, taken = Bell(), Bell()
+
+    async def read() -> None:
+        async for seed in seeds:
+            waiting.append(seed)
+            arrived.ring()
+            if len(waiting) >= _SEEDS_AT_ONCE:
+                await taken.wait()
+
+    reader = asyncio.get_running_loop().create_task(read())
+    reader.add_done_callback(lambda _: arrived.ring())
+    try:
+        while not reader.done() or waiting:
+            await arrived.wait()
+            batch, waiting[:] = waiting[:], []
+            taken.ring()
+            if batch:
+                yield batch
+        await reader
+    finally:
+        reader.cancel()

@@ -1,0 +1,127 @@
+"""One page, in a straight line, from its turn to its commit.
+
+The ``await`` lines name the places: what waits runs on the loop, what computes in a process, what blocks in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from crawler.core.ledger import Ledger
+from crawler.core.outcomes import Outcome
+from crawler.core.records import CrawlURL, Fetched, Page, Parsed
+from crawler.stages.admit import Admit, Fate
+from crawler.stages.fetch import Fetcher
+from crawler.stages.robots import fetch_robots
+from crawler.storage.journal import Attempt, Robots
+
+
+class Parser(Protocol):
+    """PROCESS: Fetched → Parsed, in batches."""
+
+    async def __call__(self, fetched: Fetched) -> Parsed:
+        """Read an answer."""
+
+
+class Mirror(Protocol):
+    """THREAD: the body as a file."""
+
+    async def __call__(self, fetched: Fetched, parsed: Parsed) -> str:
+        """Write the body; return the file's name."""
+
+
+class Committer(Protocol):
+    """THREAD: Attempt → Page, in batches, one transaction each."""
+
+    async def __call__(self, attempt: Attempt, size: int) -> Page | None:
+        """Make an attempt durable."""
+
+
+class Pipeline:
+    """The stages, put together.
+
+    Args:
+        admit: may it be fetched, and what does its answer mean.
+        fetch: one request, one answer.
+        parse: what is in the answer.
+        mirror: the body as a file; None if nobody asked for it.
+        commit: record, outcome and outlinks become durable together.
+        keep_robots: stores a robots.txt.
+        ledger: what it all cost.
+    """
+
+    def __init__(
+        self,
+        *,
+        admit: Admit,
+        fetch: Fetcher,
+        parse: Parser,
+        mirror: Mirror | None,
+        commit: Committer,
+        keep_robots: Callable[[Robots], Awaitable[None]],
+        ledger: Ledger,
+    ) -> None:
+        self.admit = admit
+        self.parse = parse
+        self.mirror = mirror
+        self.commit = commit
+        self._fetch = fetch
+        self._keep_robots = keep_robots
+        self._ledger = ledger
+
+    async def page(self, source: CrawlURL, freed: Callable[[], None]) -> Page | None:
+        """Take one URL from its turn to its commit; None if it is to be tried again.
+
+        ``freed`` is called when its fetch has ended, so that another may begin.
+        """
+        refused = self.admit(source)
+        fetched = refused or await self.fetch(source)  # LOOP
+        freed()
+        fate = Fate() if refused else self.admit.judge(fetched)
+        if fate.again is not None:
+            await self.commit(_postponed(fetched, fate), 0)  # THREAD, batched
+            self.admit.again(fate.again)
+            return None
+        parsed = await self.parse(fetched) if fetched.answered else None  # PROCESS, batched
+        mirror = await self.mirror(fetched, parsed) if self.mirror and parsed else ""  # THREAD
+        return await self.commit(_finished(fetched, parsed, fate, mirror), len(fetched.body))  # THREAD, batched
+
+    async def robots(self, source: CrawlURL, freed: Callable[[], None]) -> None:
+        """Ask a host for its robots.txt, and go by it."""
+        host = self.admit.host(source)
+        sent = partial(self.admit.sent, source)
+        answer = await fetch_robots(self._fetch, source, trusted=host.trusted, delay=host.delay, sent=sent)
+        freed()
+        robots = self.admit.take_robots(source, answer)
+        if robots is not None:
+            await self._keep_robots(robots)
+
+    async def fetch(self, source: CrawlURL) -> Fetched:
+        """Ask for one URL; its host's delay begins when the request goes out."""
+        attempt = replace(source, attempts=source.attempts + 1)
+        sent = partial(self.admit.sent, source)
+        fetched = await self._fetch(attempt, trusted=self.admit.host(source).trusted, sent=sent)
+        timings = fetched.timings
+        if not timings.reused:
+            self._ledger.connect.add(timings.dns, timings.connect)
+        self._ledger.fetch.add(timings.first_byte, timings.body)
+        return fetched
+
+
+def _postponed(fetched: Fetched, fate: Fate) -> Attempt:
+    outcome = fetched.outcome or Outcome.FETCH_FAILED
+    return Attempt(fetched, None, outcome, fetched.detail, again=fate.again, hold_until=fate.hold_until)
+
+
+def _finished(fetched: Fetched, parsed: Parsed | None, fate: Fate, mirror: str) -> Attempt:
+    """Say how the URL ended: by what the fetch says, and if that went well, by what the parse says."""
+    if fetched.outcome is not None:
+        outcome, detail = fetched.outcome, fetched.detail
+    elif parsed is not None:
+        outcome, detail = parsed.outcome, parsed.detail
+    else:
+        outcome, detail = Outcome.FETCH_FAILED, "no answer"
+    return Attempt(fetched, parsed, outcome, detail, hold_until=fate.hold_until, mirror=mirror)

@@ -1,0 +1,159 @@
+"""From counts to a report."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from crawler.core.host_queues import HostQueue
+from crawler.core.ledger import Histogram, Ledger, Stage
+from crawler.core.outcomes import State
+from crawler.core.tally import HostTally, Tally
+from crawler.report.report import (
+    Ending,
+    HostReport,
+    Percentiles,
+    Problem,
+    Report,
+    SeedReport,
+    StageReport,
+    Totals,
+)
+
+_MOST_HOSTS = 50
+_MOST_PROBLEMS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When a run took place; Unix seconds."""
+
+    started_at: float
+    ended_at: float
+    cpu_main: float
+    """CPU seconds of this process."""
+    cpu_workers: float
+
+
+def totals(counts: Mapping[tuple[State, str], int]) -> Totals:
+    """Sum up a folder's URLs by state."""
+    by_state = dict.fromkeys(State, 0)
+    by_outcome: dict[str, int] = {}
+    for (state, outcome), count in counts.items():
+        by_state[state] += count
+        if state is not State.QUEUED:
+            by_outcome[outcome] = by_outcome.get(outcome, 0) + count
+    return Totals(
+        done=by_state[State.DONE],
+        failed=by_state[State.FAILED],
+        skipped=by_state[State.SKIPPED],
+        queued=by_state[State.QUEUED],
+        by_outcome=dict(sorted(by_outcome.items())),
+    )
+
+
+def compose(  # noqa: PLR0913  a report is where everything meets
+    *,
+    ending: Ending,
+    reason: str,
+    folder: str,
+    span: Span,
+    tally: Tally,
+    ledger: Ledger,
+    hosts: Mapping[str, HostQueue],
+    robots: bool,
+    known: int,
+    total: Totals,
+    connections: Mapping[str, int],
+    seeds: SeedReport,
+) -> Report:
+    """Put a run's report together."""
+    seconds = max(1e-9, span.ended_at - span.started_at)
+    accounted = total.done + total.failed + total.skipped + total.queued
+    return Report(
+        ending=Ending.NOTHING_FETCHED if ending is Ending.COMPLETE and not total.done else ending,
+        reason=reason,
+        folder=folder,
+        started_at=span.started_at,
+        ended_at=span.ended_at,
+        seconds=seconds,
+        pages=tally.pages,
+        done=tally.done,
+        failed=tally.failed,
+        bytes_received=tally.bytes,
+        pages_per_second=tally.pages / seconds,
+        bytes_per_second=tally.bytes / seconds,
+        known=known,
+        totals=total,
+        conserved=known == accounted,
+        latency=_percentiles(ledger.latency),
+        stages=tuple(_stage(stage) for stage in ledger.stages if stage.running.count),
+        hosts=_hosts(tally.hosts, hosts, robots=robots),
+        hosts_total=len(tally.hosts),
+        problems=_problems(tally),
+        connections=dict(connections),
+        cpu_main=span.cpu_main,
+        cpu_workers=span.cpu_workers,
+        memory_peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        seeds=seeds,
+    )
+
+
+def _percentiles(histogram: Histogram) -> Percentiles:
+    return Percentiles(
+        p50=histogram.quantile(0.50),
+        p95=histogram.quantile(0.95),
+        p99=histogram.quantile(0.99),
+        max=histogram.largest,
+    )
+
+
+def _stage(stage: Stage) -> StageReport:
+    return StageReport(
+        name=stage.name,
+        place=stage.place,
+        calls=stage.running.count,
+        waiting=stage.waiting.total,
+        running=stage.running.total,
+        cpu=stage.cpu,
+        p50=stage.whole.quantile(0.50),
+        p99=stage.whole.quantile(0.99),
+    )
+
+
+def _hosts(
+    tallies: Mapping[str, HostTally], queues: Mapping[str, HostQueue], *, robots: bool
+) -> tuple[HostReport, ...]:
+    first = sorted(tallies.items(), key=lambda one: -one[1].pages)[:_MOST_HOSTS]
+    return tuple(_host(key, tally, queues.get(key), robots=robots) for key, tally in first)
+
+
+def _host(key: str, tally: HostTally, queue: HostQueue | None, *, robots: bool) -> HostReport:
+    gap = queue.smallest_gap if queue else inf
+    return HostReport(
+        host=key,
+        pages=tally.pages,
+        failed=tally.failed,
+        bytes=tally.bytes,
+        robots=_robots(queue) if robots else "ignored",
+        delay_asked=queue.robots_delay if queue else None,
+        delay_kept=queue.delay if queue else 0.0,
+        smallest_gap=gap if isfinite(gap) else None,
+        rate_limited=queue.rate_limited if queue else 0,
+    )
+
+
+def _robots(queue: HostQueue | None) -> str:
+    if queue is None or queue.rules is None:
+        return "unreachable" if queue and queue.refusal else ""
+    return "obeyed" if queue.has_robots else "none"
+
+
+def _problems(tally: Tally) -> tuple[Problem, ...]:
+    causes = sorted(tally.causes.items(), key=lambda one: -one[1].count)[:_MOST_PROBLEMS]
+    return tuple(
+        Problem(outcome=outcome, status=status, count=cause.count, example=cause.example, detail=cause.detail)
+        for (outcome, status), cause in causes
+    )

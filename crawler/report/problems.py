@@ -1,0 +1,101 @@
+"""Problems grouped by their cause, and what a person can do about each.
+
+A crawl of a million pages may fail a hundred thousand times for five reasons;
+what helps is the five reasons, how often each, one URL to try by hand, and the next step.
+"""
+
+from __future__ import annotations
+
+from crawler.core.outcomes import Outcome
+from crawler.report.report import Problem
+
+GONE = frozenset({404, 410})
+REFUSED = frozenset({401, 403})
+
+_LESS = "ask less often: a larger --delay, a smaller --per-host"
+_SITE = "the site itself is at fault; open the example in a browser to see whether it still is"
+_LOOK = "see whether the host answers at all: open the example in a browser"
+_TOTAL = "if it is worth the wait, raise fetch.total_timeout in a --config file"
+
+ADVICE: dict[Outcome, str] = {
+    Outcome.HTTP_CLIENT_ERROR: "the site says that the request is wrong; open the example in a browser",
+    Outcome.HTTP_RATE_LIMITED: _LESS,
+    Outcome.HTTP_SERVER_ERROR: f"the site is in trouble, perhaps from too many requests; {_LESS}",
+    Outcome.HTTP_UNAVAILABLE: f"the site asks to be left alone for a while; {_LESS}",
+    Outcome.HTTP_UNEXPECTED: _SITE,
+    Outcome.HTTP_MALFORMED: "is it a web server, and is http:// or https:// right for this port?",
+    Outcome.HEADER_TOO_LARGE: _SITE,
+    Outcome.REDIRECT_LOOP: "such pages often want cookies or a login, which the crawl does not have",
+    Outcome.REDIRECT_LIMIT: "if the site means it, raise fetch.redirects in a --config file",
+    Outcome.REDIRECT_BAD: _SITE,
+    Outcome.SCHEME_BLOCKED: "nothing to do: the page leads to what is no web page",
+    Outcome.URL_INVALID: "nothing to do: the page leads nowhere",
+    Outcome.DNS_NXDOMAIN: "check the spelling of the host; it may also have ceased to be",
+    Outcome.DNS_TIMEOUT: "check this machine's name servers; with fewer at once (--concurrency) they may keep up",
+    Outcome.DNS_FAILED: "check this machine's name servers and its network",
+    Outcome.CONNECT_REFUSED: "check the host and its port; the server may be down, or may have barred this machine",
+    Outcome.CONNECT_TIMEOUT: _LOOK,
+    Outcome.CONNECT_UNREACHABLE: "check this machine's network; a host with IPv6 alone needs IPv6 here too",
+    Outcome.CONNECT_FAILED: _LOOK,
+    Outcome.ADDRESS_BLOCKED: "if the host is yours, name it as a seed, or allow it with --allow-private always",
+    Outcome.TLS_EXPIRED: "the site's owner must renew its certificate; check this machine's clock too",
+    Outcome.TLS_UNTRUSTED: "if the authority is your own, name its certificate with --ca-file",
+    Outcome.TLS_HOSTNAME: "the certificate names other hosts; crawl the site under one of those names",
+    Outcome.TLS_PROTOCOL: "is http:// or https:// right for this port? Very old servers cannot be crawled",
+    Outcome.TLS_TIMEOUT: _LOOK,
+    Outcome.HEAD_TIMEOUT: f"{_LESS}; if the pages are just slow, raise fetch.head_timeout in a --config file",
+    Outcome.SLOW_BODY: "if it is worth the wait, lower fetch.lowest_rate in a --config file",
+    Outcome.TOTAL_TIMEOUT: _TOTAL,
+    Outcome.CONN_RESET: f"the server, or something on the way, cut the connection; {_LESS}",
+    Outcome.DISCONNECTED: f"the server hung up; {_LESS}",
+    Outcome.BODY_INCOMPLETE: _SITE,
+    Outcome.FETCH_FAILED: "run again with -v to see what happened",
+    Outcome.TOO_LARGE: "if you want it whole, raise fetch.max_body in a --config file",
+    Outcome.DECODE_TRUNCATED: _SITE,
+    Outcome.DECODE_FAILED: _SITE,
+    Outcome.CODING_REFUSED: _SITE,
+    Outcome.DECOMPRESSED_TOO_LARGE: "a --config file can raise parse.max_decoded and parse.max_ratio",
+    Outcome.PARSE_CRASH: "what was fetched is in the archive; please report the page to this program's makers",
+    Outcome.PARSE_TIMEOUT: "what was fetched is in the archive; parse.timeout in a --config file gives more time",
+    Outcome.PARSE_MEMORY: "what was fetched is in the archive; parse.memory in a --config file gives more",
+    Outcome.ROBOTS_UNREACHABLE: "without an answer for robots.txt nothing may be fetched; try later, with --fresh",
+}
+
+_BY_NAME = {outcome.value: line for outcome, line in ADVICE.items()}
+
+
+def advice(problem: Problem) -> str:
+    """Say in one line what a person can do about a problem, or nothing where there is nothing to do."""
+    if problem.status in GONE:
+        return "dead links; pages.jsonl names under `via` the page that each was found on"
+    if problem.status in REFUSED:
+        return "the site wants a login, or does not want this crawler; its owner can tell, so give a --contact"
+    return _BY_NAME.get(problem.outcome, "")
+
+
+class Problems:
+    """Failed URLs by cause, as they come in; it grows with the causes, not with the URLs."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[Outcome, int], tuple[str, str]] = {}
+        self._count: dict[tuple[Outcome, int], int] = {}
+
+    def note(self, outcome: Outcome, status: int, *, url: str, detail: str = "") -> None:
+        """Count a URL that failed; the first of a cause becomes its example."""
+        cause = outcome, status
+        self._count[cause] = self._count.get(cause, 0) + 1
+        self._first.setdefault(cause, (url, detail))
+
+    def grouped(self) -> tuple[Problem, ...]:
+        """Return a problem per cause, the most frequent first."""
+        causes = sorted(self._count, key=lambda cause: (-self._count[cause], cause))
+        return tuple(
+            Problem(
+                outcome=outcome.value,
+                status=status,
+                count=self._count[outcome, status],
+                example=self._first[outcome, status][0],
+                detail=self._first[outcome, status][1],
+            )
+            for outcome, status in causes
+        )

@@ -1,0 +1,200 @@
+"""LOOP: may this URL be fetched now? And once it was: what does the answer mean for its host, and for the URL itself?
+
+The only place that changes a host's standing: its robots.txt, its holds, and that it is given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from crawler.config import Fetch, Politeness
+from crawler.core.host_queues import HostQueue, HostQueues
+from crawler.core.outcomes import Outcome
+from crawler.core.records import CrawlURL, Fetched
+from crawler.core.retry import retry_at
+from crawler.core.robots import Robots, RobotsVerdict, judge_answer
+from crawler.storage.frontier import StoredHost
+from crawler.storage.journal import Robots as StoredRobots
+
+HOST_PATIENCE = 10
+"""Failures in a row, each after a longer pause, after which a host that does not answer is given up for this run."""
+
+_HOST_FAILS = frozenset(
+    {
+        Outcome.CONNECT_REFUSED,
+        Outcome.CONNECT_TIMEOUT,
+        Outcome.CONNECT_UNREACHABLE,
+        Outcome.CONNECT_FAILED,
+        Outcome.DNS_FAILED,
+        Outcome.DNS_NXDOMAIN,
+        Outcome.DNS_TIMEOUT,
+        Outcome.TLS_TIMEOUT,
+        Outcome.HEAD_TIMEOUT,
+    }
+)
+"""Failures that speak of the host, not of the page."""
+_HOST_ASKS = frozenset({Outcome.HTTP_RATE_LIMITED, Outcome.HTTP_UNAVAILABLE})
+"""Answers by which a host asks to be left alone for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What is to become of a URL after a fetch."""
+
+    again: CrawlURL | None = None
+    """The URL as it is to be tried again; None if this was its last attempt."""
+    hold_until: float = 0.0
+    """Unix seconds until which its host is left alone; 0.0 if it need not be."""
+
+
+class Admit:
+    """The leave to fetch, host by host.
+
+    Args:
+        queues: the hosts in memory.
+        politeness: its settings.
+        fetch: attempts and pauses.
+        now: Unix seconds, by a clock that is never set back.
+        jitter: a random number in 0..1 at each call.
+    """
+
+    def __init__(
+        self,
+        queues: HostQueues,
+        politeness: Politeness,
+        fetch: Fetch,
+        *,
+        now: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._queues = queues
+        self._politeness = politeness
+        self._fetch = fetch
+        self._now = now
+        self._jitter = jitter
+        self.agent = fetch.user_agent
+
+    def __call__(self, source: CrawlURL) -> Fetched | None:
+        """Return None if ``source`` may be fetched; else how it ends, and its host is free again."""
+        queue = self._queues.hosts[source.host]
+        refusal = queue.refusal
+        if refusal is None and queue.rules is not None and not queue.rules.allows(source.url):
+            refusal = (Outcome.ROBOTS_DENIED, "")
+        if refusal is None:
+            return None
+        now = self._now()
+        self._queues.done(source, now, sent=False)
+        return Fetched(source, now, 0.0, refusal[0], refusal[1])
+
+    def open(self, stored: StoredHost) -> None:
+        """Bring a host into memory as it was stored.
+
+        An earlier run may have asked it a moment ago, so its delay begins now.
+        """
+        now = self._now()
+        queue = HostQueue(stored.key, self._politeness.delay, trusted=stored.trusted, next_at=stored.next_at)
+        self._queues.open(queue, stored.urls, stored.queued, now)
+        if stored.robots_until > now and self._politeness.robots == "obey":
+            self.obey(stored.key, stored.robots, stored.robots_until)
+        if stored.asked:
+            self._queues.hold(stored.key, now + queue.delay, now)
+
+    def host(self, source: CrawlURL) -> HostQueue:
+        """Return what is known of the URL's host."""
+        return self._queues.hosts[source.host]
+
+    def sent(self, source: CrawlURL) -> None:
+        """Start the host's delay: a request to it goes out at this moment."""
+        self._queues.sent(source.host, self._now())
+
+    def judge(self, fetched: Fetched) -> Fate:
+        """Free the host after a fetch, and decide whether URL and host are tried again, and when."""
+        source, now = fetched.source, self._now()
+        queue = self._queues.hosts[source.host]
+        self._queues.done(source, now, sent=bool(fetched.sent_at))
+        hold = self._hold(queue, fetched, now) if self._troubles(queue, fetched, now) else 0.0
+        if fetched.outcome is None:
+            return Fate()
+        if fetched.outcome is Outcome.DISCONNECTED and fetched.timings.reused:
+            # The server had closed a connection that we kept: no attempt was made.
+            return Fate(replace(source, attempts=source.attempts - 1, due=now))
+        at = retry_at(
+            fetched.outcome,
+            source.attempts,
+            now,
+            limits=self._fetch,
+            retry_after=fetched.retry_after,
+            jitter=self._jitter(),
+        )
+        return Fate(None if at is None else replace(source, due=at), hold)
+
+    def again(self, source: CrawlURL) -> None:
+        """Let a URL come up for its next attempt."""
+        self._queues.retry(source, self._now())
+
+    def _troubles(self, queue: HostQueue, fetched: Fetched, now: float) -> bool:
+        """Tell whether the answer speaks of its host, which must then be left alone."""
+        if fetched.outcome in _HOST_ASKS:
+            queue.rate_limited += 1
+        elif fetched.outcome not in _HOST_FAILS:
+            queue.failures = 0
+            return bool(fetched.retry_after)
+        # Several requests in flight that fail together are one failure of the host.
+        queue.failures += now >= queue.held_until
+        return True
+
+    def _hold(self, queue: HostQueue, fetched: Fetched, now: float) -> float:
+        """Leave a host in trouble alone, longer each time, and give it up when it does not come back."""
+        if queue.failures >= HOST_PATIENCE and fetched.outcome in _HOST_FAILS:
+            refusal = (fetched.outcome, f"no answer {queue.failures} times in a row")
+            self._queues.give_up(queue.key, refusal, now)
+            return 0.0
+        doubled = self._fetch.backoff * 2.0 ** min(queue.failures - 1, 32) if queue.failures else 0.0
+        until = now + max(fetched.retry_after or 0.0, min(doubled, self._fetch.max_backoff))
+        self._queues.hold(queue.key, max(until, queue.held_until), now)
+        return until
+
+    # robots.txt
+
+    def take_robots(self, source: CrawlURL, fetched: Fetched) -> StoredRobots | None:
+        """Take the answer to a robots.txt request into account.
+
+        Returns:
+            What to store, or None where it cannot be had: then it is asked for again later, and after
+            the usual attempts every URL of the host ends with the reason.
+        """
+        now = self._now()
+        queue = self._queues.hosts[source.host]
+        self._queues.done(source, now, sent=bool(fetched.sent_at))
+        verdict = judge_answer(fetched.status) if fetched.status else RobotsVerdict.UNREACHABLE
+        if verdict is RobotsVerdict.UNREACHABLE:
+            self._without_robots(queue, fetched, now)
+            return None
+        body = fetched.body if verdict is RobotsVerdict.PARSE else None
+        until = now + self._politeness.robots_ttl
+        queue.robots_attempts = 0
+        self.obey(queue.key, body, until)
+        return StoredRobots(queue.key, body, fetched.status, until)
+
+    def obey(self, host: str, body: bytes | None, until: float) -> None:
+        """Go by a robots.txt, fetched now or kept from before; None is one that allows everything."""
+        rules = Robots.allow_all() if body is None else Robots.parse(body, self.agent)
+        delay = min(rules.crawl_delay or 0.0, self._politeness.max_crawl_delay)
+        self._queues.hosts[host].has_robots = body is not None
+        self._queues.obey(host, rules, delay=delay, until=until, now=self._now())
+
+    def _without_robots(self, queue: HostQueue, fetched: Fetched, now: float) -> None:
+        queue.robots_attempts += 1
+        attempts = queue.robots_attempts
+        pause = min(self._fetch.backoff * 2.0 ** (attempts - 1), self._fetch.max_backoff)
+        pause = max(pause, fetched.retry_after or 0.0)
+        if attempts < self._fetch.attempts:
+            self._queues.hold(queue.key, now + pause, now)
+            return
+        if fetched.status:
+            refusal = (Outcome.ROBOTS_UNREACHABLE, f"robots.txt: {fetched.status} to {attempts} attempts")
+        else:
+            outcome = fetched.outcome or Outcome.ROBOTS_UNREACHABLE
+            refusal = (outcome, f"robots.txt: {fetched.detail or outcome.meaning}, {attempts} attempts")
+        self._queues.give_up(queue.key, refusal, now)

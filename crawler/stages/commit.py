@@ -1,0 +1,124 @@
+"""THREAD: Fetched + Parsed → Page. Batched, one transaction; what it is worth is written in storage/journal.py.
+
+The one door to the journal: commits, seeds, robots.txt and reading back all pass through its single thread, in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence, Set
+from pathlib import Path
+
+from crawler.config import Config
+from crawler.core.host_queues import Want
+from crawler.core.ledger import Stage
+from crawler.core.outcomes import State
+from crawler.core.records import CrawlURL, Page
+from crawler.executors import Batches, Threads
+from crawler.storage.folder import Folder
+from crawler.storage.frontier import Sown, StoredHost
+from crawler.storage.journal import Attempt, Journal, Robots
+
+_MOST = 256
+_MOST_BYTES = 32 << 20
+
+
+class Commit:
+    """The journal's thread, seen from the loop.
+
+    Args:
+        folder: held by this crawl.
+        journal: opened in ``thread``.
+        thread: the one thread that owns it.
+        stage: where the costs are counted.
+        queued: told, on the loop, of each URL that has become known and is to be crawled.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        journal: Journal,
+        thread: Threads,
+        stage: Stage,
+        queued: Callable[[CrawlURL], None],
+    ) -> None:
+        self._folder = folder
+        self._journal = journal
+        self._thread = thread
+        self._stage = stage
+        self._queued = queued
+        self._batches: Batches[Attempt, tuple[Page | None, float, float]] = Batches(
+            self._run, runners=1, most=_MOST, most_bytes=_MOST_BYTES
+        )
+
+    @classmethod
+    async def open(
+        cls, out: Path, config: Config, stage: Stage, queued: Callable[[CrawlURL], None], *, fresh: bool
+    ) -> Commit:
+        """Take a folder, and open its journal in a thread of its own."""
+        thread = Threads("journal", 1)
+        try:
+            folder = await thread(lambda: Folder(out, fresh=fresh, now=time.time()))
+            try:
+                journal = await thread(lambda: Journal(folder.path, config))
+            except BaseException:
+                folder.release()
+                raise
+        except BaseException:
+            thread.close()
+            raise
+        return cls(folder, journal, thread, stage, queued)
+
+    async def __call__(self, attempt: Attempt, size: int) -> Page | None:
+        """Make an attempt durable; return its page, or None if the URL is to be tried again."""
+        (page, ran, cpu), queued = await self._batches(attempt, size)
+        self._stage.add(queued / 1e9, ran, cpu)
+        return page
+
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes of the attempts that wait for the journal."""
+        return self._batches.bytes_waiting
+
+    async def sow(self, urls: Sequence[str]) -> Sown:
+        """Make seeds known, and let the new ones be crawled."""
+        sown = await self._thread(self._journal.sow, urls)
+        for url in sown.queued:
+            self._queued(url)
+        return sown
+
+    async def keep_robots(self, robots: Robots) -> None:
+        """Store a host's robots.txt."""
+        await self._thread(self._journal.keep_robots, robots)
+
+    async def load(self, wants: Sequence[Want]) -> list[tuple[CrawlURL, ...] | StoredHost]:
+        """Bring queued URLs back from disk."""
+        return await self._thread(self._journal.load, wants)
+
+    async def waiting_hosts(self, besides: Set[str], limit: int) -> list[str]:
+        """Return hosts on disk that have queued URLs."""
+        return await self._thread(self._journal.frontier.waiting_hosts, besides, limit)
+
+    async def counts(self) -> tuple[int, dict[tuple[State, str], int]]:
+        """Return how many URLs are known, and, counted on their own, how many by state and outcome."""
+        return await self._thread(lambda: (len(self._journal.frontier), self._journal.counts()))
+
+    async def write_report(self, report: bytes) -> None:
+        """Put the report beside the archive."""
+        await self._thread(self._folder.write_report, report)
+
+    async def close(self) -> None:
+        """Finish the batch that runs, close the archive's segment, let go of the folder, and end the thread."""
+        await self._batches.close()
+        try:
+            await self._thread(self._journal.close)
+        finally:
+            self._folder.release()
+            self._thread.close()
+
+    async def _run(self, attempts: list[Attempt]) -> list[tuple[Page | None, float, float]]:
+        committed, cost = await self._thread.measured(self._journal.commit, attempts)
+        for url in committed.queued:
+            self._queued(url)
+        share = 1e9 * len(attempts)
+        return [(page, cost.ran / share, cost.cpu / share) for page in committed.pages]

@@ -1,0 +1,77 @@
+"""The output folder as a whole: held by one crawl, and an earlier run moved aside if that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawler.errors import FolderUnusable, StorageError
+from crawler.storage import database
+from crawler.storage.database import sync_folder
+from crawler.storage.journal import PAGE_LOG
+from crawler.storage.lock import FolderLock
+
+REPORT = "report.json"
+_OURS = (
+    database.NAME,
+    f"{database.NAME}-wal",
+    f"{database.NAME}-shm",
+    "archive",
+    PAGE_LOG,
+    "mirror",
+    "quarantine",
+    REPORT,
+    "report.html",
+)
+
+
+class Folder:
+    """An output folder, held until :meth:`release`. Blocking.
+
+    Raises:
+        FolderUnusable: it cannot be created or written.
+        FolderBusy: another crawl holds it.
+    """
+
+    def __init__(self, path: Path, *, fresh: bool, now: float) -> None:
+        self.path = path
+        self._lock = FolderLock(path)
+        if fresh:
+            try:
+                self._move_aside(int(now))
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def write_report(self, report: bytes) -> None:
+        """Replace the report by a new one, whole."""
+        draft = self.path / f"{REPORT}.new"
+        try:
+            draft.write_bytes(report)
+            draft.replace(self.path / REPORT)
+        except OSError as error:
+            raise StorageError(f"cannot be written ({error.strerror})", where=str(draft)) from error
+
+    def release(self) -> None:
+        """Let other crawls in."""
+        self._lock.release()
+
+    def _move_aside(self, stamp: int) -> None:
+        """Move what an earlier run wrote to ``before-STAMP/``, its database first: without it, nothing else counts."""
+        old = [self.path / name for name in _OURS if (self.path / name).exists()]
+        if not old:
+            return
+        try:
+            aside = self._free_name(stamp)
+            aside.mkdir()
+            for one in old:
+                one.rename(aside / one.name)
+            sync_folder(self.path)
+        except OSError as error:
+            raise FolderUnusable(f"the earlier run cannot be moved aside ({error.strerror})", where=str(self.path)) from error
+
+    def _free_name(self, stamp: int) -> Path:
+        while (aside := self.path / f"before-{stamp}").exists():
+            stamp += 1
+        return aside
+
+
