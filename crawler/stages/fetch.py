@@ -94,7 +94,8 @@ class HttpFetcher:
     def _head(self, answer: Fetched, response: aiohttp.ClientResponse, exchange: Exchange) -> Fetched:
         exchange.headed = self._clock()
         wire = exchange.protocol
-        head = (wire.head if wire else b"") or _rebuilt_head(response)
+        assert wire is not None  # noqa: S101  there is no answer without a connection
+        head = wire.head or _rebuilt_head(response)
         headers = Headers(head)
         url, status = response.url, response.status
         outcome, location, detail = outcome_of(status), "", ""
@@ -111,7 +112,7 @@ class HttpFetcher:
             status=status,
             request=f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n".encode() + self._request_tail,
             head=head,
-            address=wire.address if wire else "",
+            address=wire.address,
             location=location,
             retry_after=None if wait is None else retry_after(wait, time.time(), limit=self._max_retry_after),
         )

@@ -137,7 +137,8 @@ def test_a_content_length_that_a_cut_body_belies_stays() -> None:
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nTransfer-Encoding: x\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nX-Crawler-Content-Length: 7\r\nX-Crawler-Transfer-Encoding: x\r\nContent-Length: 5\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Crawler-Content-Length: 7\r\nX-Crawler-Transfer-Encoding: x\r\n%b"
+            % b"Content-Length: 5\r\n\r\n",
         ),
         (
             b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n",
@@ -154,7 +155,7 @@ def test_a_head_is_made_true_of_a_body_whose_transfer_coding_is_gone(head: bytes
 
     assert read(packed).block == stored + b"hello"
     assert by_warcio(packed) == [("response", b"hello")]
-    assert by_fastwarc(packed) == [(True, True)]
+    assert by_fastwarc(packed) == [(True, stored.endswith(b"\r\n"))]  # which finds no end in a bare line feed
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nA: b\r\n", b"HTTP/1.1 200 OK\n\nmore\r\n\r\n", b""])
@@ -182,7 +183,7 @@ def test_any_answer_is_read_back_whole(fields: list[tuple[bytes, bytes, bytes]],
     if not any(name == b"transfer-encoding" for name, _, _ in fields):
         assert response.block == head + body
     assert by_warcio(packed)[0][0] == "response"
-    assert by_fastwarc(packed) == [(True, True)]
+    assert by_fastwarc(packed) == [(True, end == b"\r\n")]  # which finds no end in a bare line feed
 
 
 @given(st.text())
