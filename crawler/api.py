@@ -16,22 +16,20 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from crawler.config import UNLIMITED_DEPTH, Config
 from crawler.core.host_queues import HostQueues
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
-from crawler.core.tally import Tally
 from crawler.errors import UsageError
 from crawler.executors import Processes, Threads
-from crawler.report.compose import Span, compose, totals
+from crawler.report.compose import Run, compose, totals
 from crawler.report.jsonfile import encode
 from crawler.report.report import Progress, Report, seed_report
 from crawler.stages.commit import Commit
 from crawler.stages.mirror import WriteMirror
-from crawler.stages.parse import ParseOptions, Result, Task, prepare
-from crawler.stages.parse import parse as parse_page
+from crawler.stages.parse import ParseOptions, Result, Task, parse, prepare
 from crawler.stages.parse_call import Parse
 from crawler.storage.mirror import Mirror
 from crawler.worker import WorkerRules
@@ -86,11 +84,11 @@ class Crawler:
         self._stack = AsyncExitStack()
         self._engine: Engine | None = None
         self._report: Report | None = None
+        self._now: Callable[[], float] = time.time
         self._stopped = False
-        self._tally = Tally()
         self._ledger = Ledger()
 
-    async def __aenter__(self) -> Crawler:
+    async def __aenter__(self) -> Self:
         try:
             await self._open()
         except BaseException:
@@ -130,15 +128,18 @@ class Crawler:
 
     def progress(self) -> Progress:
         """Tell how the crawl stands at this moment."""
-        engine, tally, now = self._engine, self._tally, self._now()
+        engine, elapsed = self._engine, self._now() - self._started_at
+        if engine is None:
+            return Progress(elapsed=elapsed, stopping=self._stopped)
+        tally = engine.tally
         return Progress(
             pages=tally.pages,
             failed=tally.failed,
-            queued=len(self._queues) if engine else 0,
-            in_flight=engine.in_flight if engine else 0,
+            queued=len(self._queues),
+            in_flight=engine.in_flight,
             bytes_received=tally.bytes,
-            hosts_ready=self._queues.ready_hosts(now) if engine else 0,
-            elapsed=now - self._started_at,
+            hosts_ready=self._queues.ready_hosts(self._now()),
+            elapsed=elapsed,
             stopping=self._stopped,
         )
 
@@ -158,7 +159,7 @@ class Crawler:
         """Take the folder first, start the workers next, and import the client while they get ready."""
         loop = asyncio.get_running_loop()
         base = time.time() - loop.time()
-        self._now = lambda: base + loop.time()
+        self._now = lambda: base + loop.time()  # never set back, whatever happens to the wall clock
         self._started_at = self._now()
         config, stages = self._config, self._ledger
         self._commit = await Commit.open(self._out, config, stages.commit, self._queued, fresh=self._fresh)
@@ -201,21 +202,20 @@ class Crawler:
         cpu = time.process_time()
         ending = await engine.run(seeds)
         known, counts = await self._commit.counts()
-        tally = self._tally
-        self._report = compose(
+        run = Run(
+            started_at=self._started_at,
+            ended_at=self._now(),
             ending=ending,
             reason=engine.stop_reason or engine.limit,
             folder=str(self._out),
-            span=Span(self._started_at, self._now(), time.process_time() - cpu, self._processes.cpu),
-            tally=tally,
-            ledger=self._ledger,
-            hosts=self._queues.hosts,
-            robots=self._queues.robots,
-            known=known,
-            total=totals(counts),
+            cpu_main=time.process_time() - cpu,
+            cpu_workers=self._processes.cpu,
             connections={"opened": self._session.connections, "workers_replaced": self._processes.replaced},
-            seeds=seed_report(seeds, accepted=tally.seeds, duplicates=tally.seeds_known),
+            seeds=seed_report(seeds, engine.tally),
+            known=known,
+            totals=totals(counts),
         )
+        self._report = compose(run, engine.tally, self._ledger, self._queues)
         await self._commit.write_report(encode(self._report))
         return self._report
 
@@ -233,7 +233,6 @@ class Crawler:
             parse=Parse(self._processes, self._ledger.parse),
             mirror=self._mirror,
             commit=commit,
-            keep_robots=commit.keep_robots,
             ledger=self._ledger,
         )
         return Engine(
@@ -241,8 +240,6 @@ class Crawler:
             queues=self._queues,
             pipeline=pipeline,
             commit=commit,
-            uncommitted=lambda: self._processes.bytes_waiting + commit.bytes_waiting,
-            tally=self._tally,
             now=self._now,
             deliver=deliver,
         )
@@ -293,18 +290,18 @@ async def _ended(run: asyncio.Task[Report]) -> None:
 
 
 def _worker_rules(config: Config) -> WorkerRules:
-    parse = config.parse
+    settings = config.parse
     options = ParseOptions(
-        assets=parse.assets,
-        max_links=parse.max_links,
-        max_decoded=parse.max_decoded,
-        max_ratio=parse.max_ratio,
+        assets=settings.assets,
+        max_links=settings.max_links,
+        max_decoded=settings.max_decoded,
+        max_ratio=settings.max_ratio,
         archive=config.store.archive == "warc",
         keep_decoded=config.store.mirror,
         depth_matters=config.scope.max_depth != UNLIMITED_DEPTH,
         product=config.fetch.user_agent.partition("/")[0],
     )
-    return WorkerRules(call=parse_page, prepare=prepare, options=options, timeout=parse.timeout, memory=parse.memory)
+    return WorkerRules(call=parse, prepare=prepare, options=options, timeout=settings.timeout, memory=settings.memory)
 
 
 def _cores() -> int:

@@ -8,6 +8,7 @@ Durations are seconds and sizes are bytes; a TOML file may also write them as ``
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -154,10 +155,11 @@ class Config(Section, frozen=True, kw_only=True):
 
 _UNITS: dict[str, dict[str, float]] = {
     "seconds": {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800},
-    "bytes": {
-        **{"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4},
-        **{"kib": 1024, "mib": 1024**2, "gib": 1024**3, "tib": 1024**4},
-        **{"kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4},
+    "bytes": {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
+    | {
+        name: 1024**power
+        for power, names in enumerate(("k kib", "m mib", "g gib", "t tib"), 1)
+        for name in names.split()
     },
 }
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
@@ -172,10 +174,10 @@ def quantity(text: str, unit: Literal["seconds", "bytes"]) -> float:
     factors, total, at = _UNITS[unit], 0.0, 0
     while match := _PART.match(text, at):
         number, name = match.groups()
-        if name.lower() not in factors:
+        if name.lower() not in factors or (not name and match.span() != (0, len(text))):
             break
         total, at = total + float(number) * factors[name.lower()], match.end()
-        if at == len(text):
+        if at == len(text) and math.isfinite(total):
             return total
     example = "90, 15m or 1h30m" if unit == "seconds" else "512, 10MiB or 2G"
     raise ValueError(f"{text!r} is not a {'duration' if unit == 'seconds' else 'size'}, such as {example}")
@@ -230,14 +232,17 @@ def _section(name: str, values: Mapping[str, Any], section: type[Section], where
     for key, value in values.items():
         if key not in known:
             raise ConfigError(f"unknown setting {name}.{key}{_nearest(key, known)}", where=where)
-        unit = unit_of(known[key].type)
-        if unit and isinstance(value, str):
-            try:
-                value = quantity(value, unit)
-            except ValueError as error:
-                raise ConfigError(f"{name}.{key}: {error}", where=where) from error
-        plain[key] = int(value) if unit == "bytes" and isinstance(value, float) else value
+        try:
+            plain[key] = _in_units(value, unit_of(known[key].type))
+        except ValueError as error:
+            raise ConfigError(f"{name}.{key}: {error}", where=where) from error
     return plain
+
+
+def _in_units(value: Any, unit: Literal["seconds", "bytes"] | None) -> Any:
+    if unit and isinstance(value, str):
+        value = quantity(value, unit)
+    return int(value) if unit == "bytes" and isinstance(value, float) else value
 
 
 def unit_of(annotation: Any) -> Literal["seconds", "bytes"] | None:

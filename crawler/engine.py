@@ -12,13 +12,14 @@ what was not is still queued.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from itertools import islice
 
 from crawler.config import Config
 from crawler.core.host_queues import HostQueues, Wait
 from crawler.core.records import CrawlURL, Kind, Page
 from crawler.core.tally import Tally
+from crawler.core.url import seed_url
 from crawler.pipeline import Pipeline
 from crawler.report.report import Ending
 from crawler.stages.commit import Commit
@@ -69,8 +70,6 @@ class Engine:
         queues: the hosts in memory.
         pipeline: one page's way.
         commit: the door to the journal.
-        uncommitted: bytes on their way through parse and commit.
-        tally: what this run has done.
         now: Unix seconds, by a clock that is never set back.
         deliver: takes each finished page; awaited, so that a slow caller slows the crawl.
     """
@@ -82,8 +81,6 @@ class Engine:
         queues: HostQueues,
         pipeline: Pipeline,
         commit: Commit,
-        uncommitted: Callable[[], int],
-        tally: Tally,
         now: Callable[[], float],
         deliver: Callable[[Page], Awaitable[None]] | None = None,
     ) -> None:
@@ -92,8 +89,8 @@ class Engine:
         self._queues = queues
         self._pipeline = pipeline
         self._commit = commit
-        self._uncommitted = uncommitted
-        self._tally = tally
+        self.tally = Tally()
+        """What this run has done so far."""
         self._now = now
         self._deliver = deliver
         self._changed = Bell()
@@ -173,7 +170,7 @@ class Engine:
 
     def _room(self) -> bool:
         pages = len(self._pages)
-        limits, tally = self._limits, self._tally
+        limits, tally = self._limits, self.tally
         if limits.max_bytes and tally.bytes >= limits.max_bytes:
             self.limit = f"{limits.max_bytes} bytes received"
         if limits.max_pages and tally.pages + pages >= limits.max_pages:
@@ -182,7 +179,7 @@ class Engine:
             return self._drained()
         if self._fetching >= self._concurrency or pages >= self._concurrency + _MOST_UNCOMMITTED:
             return False
-        return not self.limit and (not pages or self._uncommitted() < _MOST_BYTES)
+        return not self.limit and (not pages or self._pipeline.bytes_waiting < _MOST_BYTES)
 
     def _drained(self) -> bool:
         return not self._pages and not self._sowing and self._queues.drained
@@ -199,7 +196,7 @@ class Engine:
             return
         page = await self._pipeline.page(url, self._freed)
         if page is not None:
-            self._tally.add(page)
+            self.tally.add(page)
             if self._deliver is not None:
                 await self._deliver(page)
 
@@ -240,10 +237,18 @@ class Engine:
 
     async def _sow(self, seeds: Iterable[str] | AsyncIterable[str]) -> None:
         async for batch in _batches(seeds):
-            sown = await self._commit.sow(batch)
-            self._tally.sown(len(batch), sown.known, sown.refused)
+            urls = list(self._crawlable(batch))
+            sown = await self._commit.sow(urls)
+            self.tally.sown(len(urls), sown.known, sown.refused)
         self._sowing = False
         self._changed.ring()
+
+    def _crawlable(self, seeds: Iterable[str]) -> Iterator[str]:
+        for seed in seeds:
+            try:
+                yield seed_url(seed)
+            except ValueError as error:
+                self.tally.bad_seed(str(error))
 
     async def _load(self) -> None:
         queues = self._queues

@@ -32,7 +32,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -101,7 +101,7 @@ class Batches(Generic[T, R]):
             began = time.perf_counter_ns()
             try:
                 results = await self._run(tasks)
-            except BaseException as error:  # noqa: BLE001  whatever it is, it belongs to those who wait
+            except BaseException as error:
                 for future in futures:
                     if not future.done():
                         future.set_exception(error)
@@ -176,9 +176,7 @@ class Processes(Generic[T, R]):
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
         self._deaths_in_a_row = 0
-        self._batches: Batches[T, R | Casualty] = Batches(
-            self._run, runners=count, most=most, most_bytes=most_bytes
-        )
+        self._batches: Batches[T, R | Casualty] = Batches(self._run, runners=count, most=most, most_bytes=most_bytes)
 
     def start(self) -> None:
         """Start the workers; they get ready while the caller goes on."""
@@ -257,7 +255,7 @@ class _Worker:
         )
         with _hidden_main():  # the pool starts its process within submit
             self._pool.submit(nothing)
-        processes: dict[int, BaseProcess] = self._pool._processes  # noqa: SLF001  no public way to the exit code
+        processes: Mapping[int, BaseProcess] = self._pool._processes  # noqa: SLF001  no public way to the exit code
         self._process = next(iter(processes.values()))
 
     async def run(self, tasks: Sequence[Any]) -> list[Any]:

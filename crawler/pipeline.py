@@ -5,7 +5,7 @@ The ``await`` lines name the places: what waits runs on the loop, what computes 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -22,6 +22,10 @@ from crawler.storage.journal import Attempt, Robots
 class Parser(Protocol):
     """PROCESS: Fetched → Parsed, in batches."""
 
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes that wait for their batch."""
+
     async def __call__(self, fetched: Fetched) -> Parsed:
         """Read an answer."""
 
@@ -36,8 +40,15 @@ class Mirror(Protocol):
 class Committer(Protocol):
     """THREAD: Attempt → Page, in batches, one transaction each."""
 
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes that wait for their batch."""
+
     async def __call__(self, attempt: Attempt, size: int) -> Page | None:
         """Make an attempt durable."""
+
+    async def keep_robots(self, robots: Robots) -> None:
+        """Make a robots.txt durable."""
 
 
 class Pipeline:
@@ -49,7 +60,6 @@ class Pipeline:
         parse: what is in the answer.
         mirror: the body as a file; None if nobody asked for it.
         commit: record, outcome and outlinks become durable together.
-        keep_robots: stores a robots.txt.
         ledger: what it all cost.
     """
 
@@ -61,7 +71,6 @@ class Pipeline:
         parse: Parser,
         mirror: Mirror | None,
         commit: Committer,
-        keep_robots: Callable[[Robots], Awaitable[None]],
         ledger: Ledger,
     ) -> None:
         self.admit = admit
@@ -69,7 +78,6 @@ class Pipeline:
         self.mirror = mirror
         self.commit = commit
         self._fetch = fetch
-        self._keep_robots = keep_robots
         self._ledger = ledger
 
     async def page(self, source: CrawlURL, freed: Callable[[], None]) -> Page | None:
@@ -97,7 +105,12 @@ class Pipeline:
         freed()
         robots = self.admit.take_robots(source, answer)
         if robots is not None:
-            await self._keep_robots(robots)
+            await self.commit.keep_robots(robots)
+
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes of bodies that wait for a process or for the journal."""
+        return self.parse.bytes_waiting + self.commit.bytes_waiting
 
     async def fetch(self, source: CrawlURL) -> Fetched:
         """Ask for one URL; its host's delay begins when the request goes out."""
@@ -108,6 +121,7 @@ class Pipeline:
         if not timings.reused:
             self._ledger.connect.add(timings.dns, timings.connect)
         self._ledger.fetch.add(timings.first_byte, timings.body)
+        self._ledger.latency.add(timings.first_byte + timings.body)
         return fetched
 
 

@@ -55,6 +55,7 @@ _rules: WorkerRules
 
 
 def begin(rules: WorkerRules) -> None:
+    """Get a worker process ready: its ties to the parent, its limits, and what it is to call."""
     global _rules  # noqa: PLW0603  a worker serves one crawl: its rules are its state
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)

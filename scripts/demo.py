@@ -45,7 +45,11 @@ def pages() -> dict[str, tuple[str, str]]:
         for path, topic in links.items():
             text = f"<p>What is known of {html.escape(topic.lower())}, from the chapter on {title.lower()}.</p>"
             site[path] = (topic, text + _list({f"/{key}/": title, "/": "The handbook"}))
-    more = {"/old-tower.html": "The old tower (moved)", "/slow.html": "A slow page", "/lost.html": "A page that is lost"}
+    more = {
+        "/old-tower.html": "The old tower (moved)",
+        "/slow.html": "A slow page",
+        "/lost.html": "A page that is lost",
+    }
     more["/private/diary.html"] = "The keeper's diary (robots.txt says no)"
     site["/about.html"] = ("About", _list(more))
     site["/new-tower.html"] = ("The new tower", "<p>Built when the old one leaned too far.</p>")
@@ -65,9 +69,10 @@ class Answer(BaseHTTPRequestHandler):
     """Answers one request from the site."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # header and body in one write: two would wait for each other's acknowledgement
     site = pages()
 
-    def do_GET(self) -> None:  # noqa: N802  -- the name that http.server calls
+    def do_GET(self) -> None:
         """Serve a page, or what the site has instead."""
         if self.path == "/slow.html":
             time.sleep(SLOW)

@@ -1,0 +1,1 @@
+"""The command line: argv and TOML in, an exit code out."""

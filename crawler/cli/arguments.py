@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from crawler import __version__
 from crawler.cli.options import GROUPS, OPTIONS, Option, help_of, metavar_of, read_value
 from crawler.errors import UsageError
 
@@ -187,15 +188,10 @@ def _dressed() -> Any:
 
 
 class _Version(argparse.Action):
-    """Prints the version, looked up only now: it takes as long as all the rest."""
+    """Prints our version and Python's."""
 
     def __call__(self, *_: Any) -> NoReturn:
         import platform  # noqa: PLC0415
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
-        try:
-            ours = version("crawler")
-        except PackageNotFoundError:
-            ours = "(not installed)"
-        print(f"crawler {ours}, Python {platform.python_version()}")
+        print(f"crawler {__version__}, Python {platform.python_version()}")
         raise SystemExit(0)

@@ -55,19 +55,19 @@ def _library_default(section: str, name: str) -> Any:
 
 
 def _value(value: Any, annotation: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return msgspec.json.encode(value).decode()  # a TOML basic string, as a JSON one without surrogates is
-    if isinstance(value, tuple):
-        return f"[{', '.join(_value(part, None) for part in value)}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_value(name, None)} = {_value(part, None)}' for name, part in value.items())}}}"
-    if unit_of(annotation) == "bytes":
-        return _size(value)
-    if isinstance(value, int):
-        return f"{value:_}" if value >= 10_000 else str(value)
-    return f"{value:g}" if value % 1 else f"{value:.1f}"
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return _size(value) if unit_of(annotation) == "bytes" else f"{value:_}" if value >= 10_000 else str(value)
+        case float():
+            return f"{value:g}" if value % 1 else f"{value:.1f}"
+        case tuple():
+            return f"[{', '.join(_value(part, None) for part in value)}]"
+        case dict():
+            return f"{{{', '.join(f'{_value(name, None)} = {_value(part, None)}' for name, part in value.items())}}}"
+        case _:
+            return msgspec.json.encode(value).decode()  # a JSON string is a TOML string
 
 
 def _size(number: int) -> str:

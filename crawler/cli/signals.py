@@ -34,7 +34,7 @@ class Signals:
     """The watch over signals, for as long as it is entered."""
 
     def __init__(self) -> None:
-        self._stop: Callable[[], None] | None = None
+        self._stop: Callable[[str], object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked_at: float | None = None
         self._before: dict[int, object] = {}
@@ -51,8 +51,8 @@ class Signals:
         for number, before in self._before.items():
             signal.signal(number, before)  # type: ignore[arg-type]  # what signal.signal itself returned
 
-    def stops(self, stop: Callable[[], None]) -> None:
-        """From now on the first signal calls ``stop`` in the running loop; before, it ends the process at once."""
+    def stops(self, stop: Callable[[str], object]) -> None:
+        """From now on the first signal calls ``stop`` with its name; before, it ends the process."""
         self._loop = asyncio.get_running_loop()
         self._stop = stop
 
@@ -66,10 +66,10 @@ class Signals:
         elif number != signal.SIGHUP and now - self._asked_at > ONE_SIGNAL:
             end_at_once(number, "ended at once; what was committed is safe")
 
-    def _ask(self, number: signal.Signals, stop: Callable[[], None]) -> None:
+    def _ask(self, number: signal.Signals, stop: Callable[[str], object]) -> None:
         again = "Ctrl-C again" if number is signal.SIGINT else f"a second {number.name}"
         say(f"stopping: pages in flight are finished, {DRAIN} s at most; {again} ends it at once")
-        stop()
+        stop("Ctrl-C" if number is signal.SIGINT else number.name)
 
 
 def end_at_once(number: int, words: str) -> NoReturn:

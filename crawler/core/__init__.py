@@ -1,0 +1,1 @@
+"""Pure rules: no file, socket, loop, clock, logger, randomness or environment."""

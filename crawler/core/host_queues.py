@@ -19,12 +19,12 @@ Time is Unix seconds and an argument, here as everywhere in the core.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 
+from crawler.core.host_queue import HostQueue
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.robots import Robots
@@ -45,72 +45,6 @@ class Want:
     after: int
     """Rows beyond this one."""
     limit: int
-
-
-@dataclass(slots=True, eq=False)
-class HostQueue:
-    """What is known of one host while the crawl has it in memory."""
-
-    key: str
-    delay: float
-    trusted: bool = False
-    """Whether a seed names it, so that its address may be private."""
-    rules: Robots | None = None
-    """Its robots.txt; None before it is known."""
-    refusal: tuple[Outcome, str] | None = None
-    """Why none of its pages can be fetched in this run."""
-    has_robots: bool = False
-    """Whether there is a robots.txt at all."""
-    robots_attempts: int = 0
-    robots_delay: float | None = None
-    """Seconds its robots.txt asks for."""
-    robots_until: float = 0.0
-    """Unix seconds until which its robots.txt is trusted; 0.0 before it was ever asked for."""
-    next_at: float = 0.0
-    waiting: deque[CrawlURL] = field(default_factory=deque)
-    later: list[tuple[float, int, CrawlURL]] = field(default_factory=list)
-    """A heap of URLs to be tried again, by time."""
-    backlog: int = 0
-    cursor: int = 0
-    loading: bool = False
-    in_flight: int = 0
-    unsent: int = 0
-    asking_robots: bool = False
-    failures: int = 0
-    """Failures in a row that speak of the host, not of a page."""
-    held_until: float = 0.0
-    scheduled: float = inf
-    free_since: float = 0.0
-    last_sent: float = 0.0
-    smallest_gap: float = inf
-    requests: int = 0
-    rate_limited: int = 0
-    polite_wait: float = 0.0
-    """Seconds it had URLs and a free place, but its delay had not passed."""
-    slot_wait: float = 0.0
-    """Seconds it was due, but all slots were taken."""
-
-    @property
-    def left(self) -> int:
-        """URLs still to be fetched, in memory and on disk."""
-        return len(self.waiting) + len(self.later) + self.backlog
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is left to do for it."""
-        return not (self.in_flight or self.waiting or self.later or self.backlog or self.loading)
-
-    def due(self, per_host: int, now: float) -> float:
-        """Return the time at which its next fetch may begin; infinity while something must happen first."""
-        if self.in_flight >= per_host or self.asking_robots:
-            return inf
-        if self.delay and self.unsent and self.refusal is None:
-            return inf
-        if self.waiting:
-            return self.next_at
-        if not self.later:
-            return inf
-        return max(self.next_at, self.later[0][0]) if self.later[0][0] > now else self.next_at
 
 
 class HostQueues:

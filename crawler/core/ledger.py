@@ -83,7 +83,7 @@ class Ledger:
     mirror: Stage = field(default_factory=lambda: Stage("mirror", "thread"))
     commit: Stage = field(default_factory=lambda: Stage("commit", "thread"))
     latency: Histogram = field(default_factory=Histogram)
-    """From the start of a page's fetch to the end of its commit."""
+    """From the request being sent to the last byte of the body."""
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -1,13 +1,14 @@
 r"""The name of a page's file below ``mirror/``: readable, safe on every file system, and nobody else's.
 
 A URL whose every part is a safe name already keeps it: ``https://example.org/docs/guide.html`` is
-``example.org/docs/guide.html`` and ``/docs/`` is ``docs/index.html``.  These *plain* names can be read back as URLs,
-so no two are alike.  Any other URL gets the nearest safe name and 80 bits of its hash: ``/docs/Guide?p=2`` is
-``docs/Guide_p=2~k3v7….html``.  What keeps all of them apart, on file systems that ignore case too:
+``example.org/docs/guide.html``, ``/docs/`` is ``docs/index.html`` and ``/docs`` is ``docs~.html``.
+These *plain* names can be read back as URLs, so no two are alike.
+Any other URL gets the nearest safe name and 80 bits of its hash: ``/docs/Guide?p=2`` is ``docs/Guide_p=2~k3v7….html``.
+What keeps all of them apart, on file systems that ignore case too:
 
 - the first folder says scheme, host and port (``example.org``, ``example.org@http``, ``example.org@http-8080``),
   with an ``@``, which no host name has;
-- plain names are lower-case ASCII, and none looks as if it ended in a hash;
+- plain names are lower-case ASCII; a URL that itself ends like ``~.html`` or like a hash has no plain name;
 - a file always ends in one of the extensions of a closed list, a folder never does,
   so ``/a.html`` and ``/a.html/b`` are not in each other's way;
 - ``index`` is the name of a folder's own page alone.
@@ -69,21 +70,22 @@ _MIME_EXTENSIONS = {
 _EXTENSIONS = frozenset(_MIME_EXTENSIONS.values()) | frozenset(
     """7z asp aspx bin bmp bz2 cgi doc docx eot exe flac htm iso jar jpeg jsp less map mjs mkv mov mpg odp ods odt oga
     ogv php pl ppt pptx ps py rar rb rdf rst rtf shtml sql svgz swf tar tex tgz tif tiff tsv wav webmanifest wma wmv
-    xls xlsx xsl xz yaml yml zst""".split()
+    xls xlsx xsl xz yaml yml zst""".split()  # noqa: SIM905 - a table of words reads better than sixty in quotes
 )
 _FALLBACK = "bin"
 
-_PLAIN = re.compile(r"(?![.-])[a-z0-9!$&'()+,;=@_~.-]{1,%d}(?<!\.)" % LONGEST_PART)
+_PLAIN = re.compile(r"(?![.-]|.*~[0-9])[a-z0-9!$&'()+,;=@_~.-]{1,100}(?<!\.)")
+"""What may stay as it is; not ``~1``, by which Windows abbreviates the names of other files."""
 _PLAIN_HOST = re.compile(r"(?![.-])[a-z0-9._-]{1,80}(?<!\.)")
-_HASHED = re.compile(r"~[a-z2-7]{16}\.[a-z0-9]+$")
+_ABBREVIATION = re.compile(r"~(?=[0-9])")
+_MARKED = re.compile(r"~(?:[a-z2-7]{16})?\.[a-z0-9]+$")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)", re.IGNORECASE)
-_URL = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(/[^?#]*)(.*)", re.DOTALL)
+_URL = re.compile(r"(https?)://(\[[0-9a-f:]{2,39}\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(/[^?#]*)(.*)", re.DOTALL)
 _KEPT = frozenset("!$&'()+,;=@_~.-")
-_ROOM_FOR_HASH = 1 + 16
 
 
 def mirror_name(url: str, mime: str) -> str:
-    """Return a relative POSIX path for the body of a URL, the same for the same arguments for ever.
+    """Return a relative POSIX path for the body of a URL; it depends on the arguments alone.
 
     Two different URLs never get paths that are equal, differ by case alone, or of which one is a folder on the way to
     the other, whatever their MIME types.
@@ -97,18 +99,18 @@ def mirror_name(url: str, mime: str) -> str:
         return f"_/{_hashed('', url, _extension_of(mime))}"
     scheme, host, port, path, query = match.groups()
     *folders, last = path[1:].split("/")
-    top, plain_host = _top(scheme, host, port)
+    top, is_plain_top = _top(scheme, host, port)
     extension = _extension_in(last)
-    if plain_host and not query and all(map(_is_plain_folder, folders)):
-        if not last:
-            name = "/".join([top, *folders, f"index.{_extension_of(mime)}"])
-        else:
-            name = "/".join([top, *folders, last]) if extension and _is_plain_file(last) else ""
-        if name and len(name) <= LONGEST_PATH:
+    if is_plain_top and not query and all(map(_is_plain_folder, folders)):
+        file = _plain_file(last, extension, mime)
+        name = "/".join([top, *folders, file])
+        if file and len(name) <= LONGEST_PATH:
             return name
     stem = unquote(last[: -len(extension) - 1] if extension else last) or "index"
-    file = _hashed(f"{stem}_{unquote(query[1:])}" if query[1:] else stem, url, extension or _extension_of(mime))
-    return "/".join([top, *_safe_folders(folders, LONGEST_PATH - len(top) - len(file.encode()) - 1), file])
+    if query:
+        stem = f"{stem}_{unquote(query[1:])}"
+    file = _hashed(stem, url, extension or _extension_of(mime))
+    return "/".join([top, *_safe_folders(folders, LONGEST_PATH - len(top.encode()) - 1 - len(file.encode())), file])
 
 
 def _top(scheme: str, host: str, port: str | None) -> tuple[str, bool]:
@@ -127,10 +129,16 @@ def _is_plain_folder(part: str) -> bool:
     return bool(_PLAIN.fullmatch(part)) and not _extension_in(part) and not _DEVICE.match(part)
 
 
-def _is_plain_file(part: str) -> bool:
-    return bool(_PLAIN.fullmatch(part)) and not (
-        _HASHED.search(part) or part.startswith("index.") or _DEVICE.match(part)
-    )
+def _plain_file(last: str, extension: str, mime: str) -> str:
+    """Return the plain name of a file, empty if the last part of the path has none."""
+    if not last:
+        return f"index.{_extension_of(mime)}"
+    if not _PLAIN.fullmatch(last) or _DEVICE.match(last):
+        return ""
+    if extension:
+        return "" if last.startswith("index.") or _MARKED.search(last) else last
+    name = f"{last}~.{_extension_of(mime)}"
+    return name if len(name) <= LONGEST_PART else ""
 
 
 def _extension_in(part: str) -> str:
@@ -139,7 +147,7 @@ def _extension_in(part: str) -> str:
 
 
 def _extension_of(mime: str) -> str:
-    kind = mime.strip().lower()
+    kind = mime.partition(";")[0].strip().lower()
     if kind in _MIME_EXTENSIONS:
         return _MIME_EXTENSIONS[kind]
     if kind.endswith("+xml"):
@@ -151,8 +159,8 @@ def _extension_of(mime: str) -> str:
 
 def _hashed(stem: str, url: str, extension: str) -> str:
     digest = blake2b(url.encode("utf-8", "surrogatepass"), digest_size=10).digest()
-    room = LONGEST_PART - _ROOM_FOR_HASH - 1 - len(extension)
-    return f"{_safe(stem, room)}~{b32encode(digest).decode().lower()}.{extension}"
+    end = f"~{b32encode(digest).decode().lower()}.{extension}"
+    return _safe(stem, LONGEST_PART - len(end)) + end
 
 
 def _safe_folders(parts: list[str], room: int) -> list[str]:
@@ -171,11 +179,9 @@ def _safe_folders(parts: list[str], room: int) -> list[str]:
 
 def _safe(text: str, room: int) -> str:
     """Return the nearest name that is safe, in at most ``room`` bytes; letters of every script stay."""
-    composed = unicodedata.normalize("NFC", text[:room])
+    composed = unicodedata.normalize("NFC", _ABBREVIATION.sub("_", text[:room]))
     kept = "".join(c if c in _KEPT or unicodedata.category(c)[0] in "LMN" else "_" for c in composed)
-    if _DEVICE.match(kept) or not kept:
+    if _DEVICE.match(kept) or not kept or kept[0] in ".-":
         kept = f"_{kept}"
     cut = kept.encode()[:room].decode("utf-8", "ignore")
-    first = "_" if cut[0] in ".-" else cut[0]
-    name = first + cut[1:]
-    return name[:-1] + "_" if name.endswith(".") else name
+    return f"{cut[:-1]}_" if cut.endswith(".") else cut

@@ -7,6 +7,7 @@ The names are stable: they stand in ``pages.jsonl``, in ``report.json`` and in t
 from __future__ import annotations
 
 from enum import Enum, IntEnum, StrEnum
+from typing import Self
 
 
 class State(IntEnum):
@@ -36,7 +37,8 @@ class Outcome(StrEnum):
     retry: Retry
     meaning: str
 
-    def __new__(cls, value: str, state: State, retry: Retry, meaning: str) -> Outcome:
+    def __new__(cls, value: str, state: State, retry: Retry, meaning: str) -> Self:
+        """Make a member that is its name and carries the rest as attributes."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.state = state
@@ -44,12 +46,12 @@ class Outcome(StrEnum):
         member.meaning = meaning
         return member
 
-    # done: the server answered as hoped, and the answer is in the archive
+    # Done: the server answered as hoped, and the answer is in the archive
     OK = "ok", State.DONE, Retry.NEVER, "fetched, parsed and archived"
     REDIRECT = "redirect", State.DONE, Retry.NEVER, "the server pointed elsewhere; the target is a URL of its own"
     NOT_MODIFIED = "not_modified", State.DONE, Retry.NEVER, "unchanged since the last crawl (304)"
 
-    # failed: HTTP answers
+    # Failed by the answer that came.
     HTTP_CLIENT_ERROR = "http_client_error", State.FAILED, Retry.NEVER, "the server answered 4xx"
     HTTP_RATE_LIMITED = "http_rate_limited", State.FAILED, Retry.PATIENT, "the server answered 429 to the last attempt"
     HTTP_SERVER_ERROR = "http_server_error", State.FAILED, Retry.USUAL, "the server answered 5xx to the last attempt"
@@ -58,7 +60,7 @@ class Outcome(StrEnum):
     HTTP_MALFORMED = "http_malformed", State.FAILED, Retry.ONCE, "the answer is not valid HTTP"
     HEADER_TOO_LARGE = "header_too_large", State.FAILED, Retry.NEVER, "header lines too long or too many"
 
-    # failed: redirects
+    # Failed by a redirect.
     REDIRECT_LOOP = "redirect_loop", State.FAILED, Retry.NEVER, "a redirect leads back to its own chain"
     REDIRECT_LIMIT = "redirect_limit", State.FAILED, Retry.NEVER, "too many redirects in a row"
     REDIRECT_BAD = "redirect_bad", State.FAILED, Retry.NEVER, "a redirect without a usable Location"
@@ -66,7 +68,7 @@ class Outcome(StrEnum):
     SCHEME_BLOCKED = "scheme_blocked", State.FAILED, Retry.NEVER, "a redirect to neither http nor https"
     URL_INVALID = "url_invalid", State.FAILED, Retry.NEVER, "a redirect to what is no valid URL"
 
-    # failed: transport
+    # Failed without a whole answer.
     DNS_NXDOMAIN = "dns_nxdomain", State.FAILED, Retry.ONCE, "the host name does not exist"
     DNS_TIMEOUT = "dns_timeout", State.FAILED, Retry.USUAL, "the name server did not answer"
     DNS_FAILED = "dns_failed", State.FAILED, Retry.USUAL, "the host name could not be resolved"
@@ -88,7 +90,7 @@ class Outcome(StrEnum):
     BODY_INCOMPLETE = "body_incomplete", State.FAILED, Retry.USUAL, "the body ended before its announced length"
     FETCH_FAILED = "fetch_failed", State.FAILED, Retry.USUAL, "the fetch failed in a way that has no name here"
 
-    # failed: the body
+    # Failed by the body.
     TOO_LARGE = "too_large", State.FAILED, Retry.NEVER, "the body is larger than allowed; what came is kept, cut"
     DECODE_TRUNCATED = "decode_truncated", State.FAILED, Retry.NEVER, "the compressed body ends too early"
     DECODE_FAILED = "decode_failed", State.FAILED, Retry.NEVER, "the compressed body is damaged"
@@ -98,10 +100,10 @@ class Outcome(StrEnum):
     PARSE_TIMEOUT = "parse_timeout", State.FAILED, Retry.NEVER, "the page took its parse worker too long"
     PARSE_MEMORY = "parse_memory", State.FAILED, Retry.NEVER, "the page took its parse worker too much memory"
 
-    # failed: robots.txt gives no leave
+    # Failed for want of leave.
     ROBOTS_UNREACHABLE = "robots_unreachable", State.FAILED, Retry.NEVER, "robots.txt cannot be had (RFC 9309: 5xx)"
 
-    # skipped: by rule, without a request
+    # Skipped by a rule, without a request.
     OUT_OF_SCOPE = "out_of_scope", State.SKIPPED, Retry.NEVER, "outside the scope of the seeds"
     EXCLUDED = "excluded", State.SKIPPED, Retry.NEVER, "matches an exclude pattern"
     NOT_INCLUDED = "not_included", State.SKIPPED, Retry.NEVER, "matches no include pattern"

@@ -81,14 +81,14 @@ class ScopeRule:
             return Outcome.NOT_INCLUDED
         return Outcome.TOO_DEEP if depth > self._max_depth else None
 
+    @staticmethod
+    def alias(seed_url: str, target_url: str) -> bool:
+        """Tell whether a seed that redirects there takes its scope with it.
 
-def alias(seed_url: str, target_url: str) -> bool:
-    """Tell whether a seed that redirects there takes its scope with it.
-
-    It does within its registrable domain (``example.org`` → ``www.example.org``, http → https),
-    or within its host name where it has no such domain; never to somebody else's site.
-    """
-    return _domain(seed_url) == _domain(target_url)
+        It does within its registrable domain (``example.org`` → ``www.example.org``, http → https),
+        or within its host name where it has no such domain; never to somebody else's site.
+        """
+        return _domain(seed_url) == _domain(target_url)
 
 
 def _host(url: str) -> str:

@@ -11,6 +11,7 @@ from crawler.core.records import Page
 from crawler.core.url import host_key
 
 _MOST_HOSTS = 10_000
+_MOST_BAD_SEEDS = 20
 OTHERS = "(other hosts)"
 
 
@@ -46,6 +47,9 @@ class Tally:
     seeds: int = 0
     seeds_known: int = 0
     seeds_refused: Counter[Outcome] = field(default_factory=Counter)
+    seeds_bad: int = 0
+    bad_seeds: list[str] = field(default_factory=list)
+    """The first sentences about seeds that are no URLs."""
 
     @property
     def pages(self) -> int:
@@ -72,6 +76,12 @@ class Tally:
         host.failed += 1
         cause = self.causes.setdefault((page.outcome, page.status), Cause(page.url, page.detail))
         cause.count += 1
+
+    def bad_seed(self, sentence: str) -> None:
+        """Count a seed that is no URL."""
+        self.seeds_bad += 1
+        if len(self.bad_seeds) < _MOST_BAD_SEEDS:
+            self.bad_seeds.append(sentence)
 
     def sown(self, given: int, known: int, refused: Mapping[Outcome, int]) -> None:
         """Count a batch of seeds."""

@@ -26,9 +26,9 @@ def trap(url: str, limits: Traps) -> Outcome | None:
     (and at least three times) is a trap too: by default ``/a/b/a/b/a/b``, but not ``/01/01/01``.
     Query parameters are what ``&`` separates.
     """
-    # Slashes within the query can only send more URLs than needed to the exact check.
+    # A pattern that counts has more slashes than one segment may occur; those of the query only err to the safe side.
     slashes = url.count("/") - 2
-    if slashes > limits.path_depth or slashes > limits.repeated_segment or slashes >= 2 * PATTERN_RUN:
+    if slashes > limits.repeated_segment or slashes > limits.path_depth:
         outcome = _path_trap(url, limits)
         if outcome:
             return outcome

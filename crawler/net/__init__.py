@@ -1,0 +1,1 @@
+"""The network: one tuned client, and the guard that says which addresses it may reach."""

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -174,7 +174,7 @@ class Session:
         self.guard = Guard(settings.allow_private, lambda: current.get().trusted)
         self.connections = 0
 
-    async def __aenter__(self) -> Session:
+    async def __aenter__(self) -> Self:
         self._resolver = self._resolver or _Resolver()
         connector = _Connector(
             loop=asyncio.get_running_loop(),

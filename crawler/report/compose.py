@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from crawler.core.host_queues import HostQueue
+from crawler.core.host_queue import HostQueue
+from crawler.core.host_queues import HostQueues
 from crawler.core.ledger import Histogram, Ledger, Stage
 from crawler.core.outcomes import State
 from crawler.core.tally import HostTally, Tally
@@ -26,15 +27,24 @@ _MOST_HOSTS = 50
 _MOST_PROBLEMS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """When a run took place; Unix seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What is known of a run besides what was counted on the way; times are Unix seconds."""
 
     started_at: float
     ended_at: float
+    ending: Ending
+    reason: str
+    folder: str
     cpu_main: float
     """CPU seconds of this process."""
     cpu_workers: float
+    connections: Mapping[str, int]
+    seeds: SeedReport
+    known: int
+    """URLs known to the folder, counted as they became known."""
+    totals: Totals
+    """The same, counted anew from the table."""
 
 
 def totals(counts: Mapping[tuple[State, str], int]) -> Totals:
@@ -54,30 +64,16 @@ def totals(counts: Mapping[tuple[State, str], int]) -> Totals:
     )
 
 
-def compose(  # noqa: PLR0913  a report is where everything meets
-    *,
-    ending: Ending,
-    reason: str,
-    folder: str,
-    span: Span,
-    tally: Tally,
-    ledger: Ledger,
-    hosts: Mapping[str, HostQueue],
-    robots: bool,
-    known: int,
-    total: Totals,
-    connections: Mapping[str, int],
-    seeds: SeedReport,
-) -> Report:
+def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Report:
     """Put a run's report together."""
-    seconds = max(1e-9, span.ended_at - span.started_at)
-    accounted = total.done + total.failed + total.skipped + total.queued
+    seconds, total = max(1e-9, run.ended_at - run.started_at), run.totals
+    nothing = run.ending is Ending.COMPLETE and not total.done
     return Report(
-        ending=Ending.NOTHING_FETCHED if ending is Ending.COMPLETE and not total.done else ending,
-        reason=reason,
-        folder=folder,
-        started_at=span.started_at,
-        ended_at=span.ended_at,
+        ending=Ending.NOTHING_FETCHED if nothing else run.ending,
+        reason=run.reason,
+        folder=run.folder,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
         seconds=seconds,
         pages=tally.pages,
         done=tally.done,
@@ -85,19 +81,19 @@ def compose(  # noqa: PLR0913  a report is where everything meets
         bytes_received=tally.bytes,
         pages_per_second=tally.pages / seconds,
         bytes_per_second=tally.bytes / seconds,
-        known=known,
+        known=run.known,
         totals=total,
-        conserved=known == accounted,
+        conserved=run.known == total.done + total.failed + total.skipped + total.queued,
         latency=_percentiles(ledger.latency),
         stages=tuple(_stage(stage) for stage in ledger.stages if stage.running.count),
-        hosts=_hosts(tally.hosts, hosts, robots=robots),
+        hosts=_hosts(tally.hosts, queues),
         hosts_total=len(tally.hosts),
         problems=_problems(tally),
-        connections=dict(connections),
-        cpu_main=span.cpu_main,
-        cpu_workers=span.cpu_workers,
+        connections=dict(run.connections),
+        cpu_main=run.cpu_main,
+        cpu_workers=run.cpu_workers,
         memory_peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        seeds=seeds,
+        seeds=run.seeds,
     )
 
 
@@ -123,11 +119,9 @@ def _stage(stage: Stage) -> StageReport:
     )
 
 
-def _hosts(
-    tallies: Mapping[str, HostTally], queues: Mapping[str, HostQueue], *, robots: bool
-) -> tuple[HostReport, ...]:
+def _hosts(tallies: Mapping[str, HostTally], queues: HostQueues) -> tuple[HostReport, ...]:
     first = sorted(tallies.items(), key=lambda one: -one[1].pages)[:_MOST_HOSTS]
-    return tuple(_host(key, tally, queues.get(key), robots=robots) for key, tally in first)
+    return tuple(_host(key, tally, queues.hosts.get(key), robots=queues.robots) for key, tally in first)
 
 
 def _host(key: str, tally: HostTally, queue: HostQueue | None, *, robots: bool) -> HostReport:

@@ -51,7 +51,8 @@ class Pace:
         if not self._seen:
             return 0.0, 0.0
         last = self._seen[-1]
-        first = self._seen[0] if last.elapsed > self._window else Progress()
+        full = len(self._seen) > 1 and last.elapsed > self._window
+        first = self._seen[0] if full else Progress()
         seconds = last.elapsed - first.elapsed
         if seconds <= 0:
             return 0.0, 0.0

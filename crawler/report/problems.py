@@ -1,4 +1,4 @@
-"""Problems grouped by their cause, and what a person can do about each.
+"""What a person can do about each kind of problem.
 
 A crawl of a million pages may fail a hundred thousand times for five reasons;
 what helps is the five reasons, how often each, one URL to try by hand, and the next step.
@@ -12,7 +12,7 @@ from crawler.report.report import Problem
 GONE = frozenset({404, 410})
 REFUSED = frozenset({401, 403})
 
-_LESS = "ask less often: a larger --delay, a smaller --per-host"
+_LESS = "a larger --delay or a smaller --per-host may help"
 _SITE = "the site itself is at fault; open the example in a browser to see whether it still is"
 _LOOK = "see whether the host answers at all: open the example in a browser"
 _TOTAL = "if it is worth the wait, raise fetch.total_timeout in a --config file"
@@ -20,8 +20,8 @@ _TOTAL = "if it is worth the wait, raise fetch.total_timeout in a --config file"
 ADVICE: dict[Outcome, str] = {
     Outcome.HTTP_CLIENT_ERROR: "the site says that the request is wrong; open the example in a browser",
     Outcome.HTTP_RATE_LIMITED: _LESS,
-    Outcome.HTTP_SERVER_ERROR: f"the site is in trouble, perhaps from too many requests; {_LESS}",
-    Outcome.HTTP_UNAVAILABLE: f"the site asks to be left alone for a while; {_LESS}",
+    Outcome.HTTP_SERVER_ERROR: f"the site is in trouble; {_LESS}",
+    Outcome.HTTP_UNAVAILABLE: f"the site asks for a pause; {_LESS}",
     Outcome.HTTP_UNEXPECTED: _SITE,
     Outcome.HTTP_MALFORMED: "is it a web server, and is http:// or https:// right for this port?",
     Outcome.HEADER_TOO_LARGE: _SITE,
@@ -43,10 +43,10 @@ ADVICE: dict[Outcome, str] = {
     Outcome.TLS_HOSTNAME: "the certificate names other hosts; crawl the site under one of those names",
     Outcome.TLS_PROTOCOL: "is http:// or https:// right for this port? Very old servers cannot be crawled",
     Outcome.TLS_TIMEOUT: _LOOK,
-    Outcome.HEAD_TIMEOUT: f"{_LESS}; if the pages are just slow, raise fetch.head_timeout in a --config file",
+    Outcome.HEAD_TIMEOUT: f"{_LESS}; so may a larger fetch.head_timeout",
     Outcome.SLOW_BODY: "if it is worth the wait, lower fetch.lowest_rate in a --config file",
     Outcome.TOTAL_TIMEOUT: _TOTAL,
-    Outcome.CONN_RESET: f"the server, or something on the way, cut the connection; {_LESS}",
+    Outcome.CONN_RESET: f"the server, or one on the way, hung up; {_LESS}",
     Outcome.DISCONNECTED: f"the server hung up; {_LESS}",
     Outcome.BODY_INCOMPLETE: _SITE,
     Outcome.FETCH_FAILED: "run again with -v to see what happened",
@@ -71,31 +71,3 @@ def advice(problem: Problem) -> str:
     if problem.status in REFUSED:
         return "the site wants a login, or does not want this crawler; its owner can tell, so give a --contact"
     return _BY_NAME.get(problem.outcome, "")
-
-
-class Problems:
-    """Failed URLs by cause, as they come in; it grows with the causes, not with the URLs."""
-
-    def __init__(self) -> None:
-        self._first: dict[tuple[Outcome, int], tuple[str, str]] = {}
-        self._count: dict[tuple[Outcome, int], int] = {}
-
-    def note(self, outcome: Outcome, status: int, *, url: str, detail: str = "") -> None:
-        """Count a URL that failed; the first of a cause becomes its example."""
-        cause = outcome, status
-        self._count[cause] = self._count.get(cause, 0) + 1
-        self._first.setdefault(cause, (url, detail))
-
-    def grouped(self) -> tuple[Problem, ...]:
-        """Return a problem per cause, the most frequent first."""
-        causes = sorted(self._count, key=lambda cause: (-self._count[cause], cause))
-        return tuple(
-            Problem(
-                outcome=outcome.value,
-                status=status,
-                count=self._count[outcome, status],
-                example=self._first[outcome, status][0],
-                detail=self._first[outcome, status][1],
-            )
-            for outcome, status in causes
-        )

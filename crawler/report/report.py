@@ -13,6 +13,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from crawler.core.tally import Tally
+
 VERSION = 1
 """The form of ``report.json``; it changes when a field changes its meaning, not when one is added."""
 BAD_SEEDS_KEPT = 20
@@ -174,13 +176,16 @@ class CountsSeeds(Protocol):
         ...
 
 
-def seed_report(seeds: object, *, accepted: int, duplicates: int) -> SeedReport:
+def seed_report(seeds: object, tally: Tally) -> SeedReport:
     """Join what the engine counted with what the seeds themselves can tell.
 
     Args:
         seeds: what the caller gave: any iterable, or one that counts its bad lines too.
-        accepted: URLs that came out of it.
-        duplicates: those of them that were known already.
+        tally: what came out of it.
     """
-    own = seeds.report() if isinstance(seeds, CountsSeeds) else SeedReport(read=accepted)
-    return msgspec.structs.replace(own, accepted=accepted, duplicates=duplicates)
+    if isinstance(seeds, CountsSeeds):
+        own = seeds.report()
+    else:
+        read = tally.seeds + tally.seeds_bad
+        own = SeedReport(read=read, bad=tuple(tally.bad_seeds), bad_count=tally.seeds_bad)
+    return msgspec.structs.replace(own, accepted=tally.seeds, duplicates=tally.seeds_known)

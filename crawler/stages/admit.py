@@ -1,4 +1,4 @@
-"""LOOP: may this URL be fetched now? And once it was: what does the answer mean for its host, and for the URL itself?
+"""LOOP: the leave to fetch a URL, and what the answer means for its host and for the URL itself.
 
 The only place that changes a host's standing: its robots.txt, its holds, and that it is given up.
 """
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from crawler.config import Fetch, Politeness
-from crawler.core.host_queues import HostQueue, HostQueues
+from crawler.core.host_queue import HostQueue
+from crawler.core.host_queues import HostQueues
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched
 from crawler.core.retry import retry_at

@@ -6,7 +6,8 @@ The one door to the journal: commits, seeds, robots.txt and reading back all pas
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from crawler.config import Config
@@ -95,7 +96,7 @@ class Commit:
         """Bring queued URLs back from disk."""
         return await self._thread(self._journal.load, wants)
 
-    async def waiting_hosts(self, besides: Set[str], limit: int) -> list[str]:
+    async def waiting_hosts(self, besides: AbstractSet[str], limit: int) -> list[str]:
         """Return hosts on disk that have queued URLs."""
         return await self._thread(self._journal.frontier.waiting_hosts, besides, limit)
 

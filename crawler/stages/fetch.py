@@ -171,7 +171,9 @@ def _host(url: URL) -> str:
 def _rebuilt_head(response: aiohttp.ClientResponse) -> bytes:
     """Write the header anew where its bytes were too irregular to be told from the body."""
     version = response.version or aiohttp.HttpVersion11
-    status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}".encode("latin-1", "replace")
+    status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}".encode(
+        "latin-1", "replace"
+    )
     return b"\r\n".join([status, *(name + b": " + value for name, value in response.raw_headers), b"", b""])
 
 

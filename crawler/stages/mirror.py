@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawler.core.ledger import Stage
-#MN from crawler.core.mirror_name import mirror_name
+from crawler.core.mirror_name import mirror_name
 from crawler.core.records import Fetched, Parsed
 from crawler.executors import Threads
 from crawler.storage.mirror import Mirror

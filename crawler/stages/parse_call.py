@@ -27,6 +27,11 @@ class Parse:
         self._processes = processes
         self._stage = stage
 
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes of the answers that wait for a worker."""
+        return self._processes.bytes_waiting
+
     async def __call__(self, fetched: Fetched) -> Parsed:
         """Read one answer; a page that kills its worker gets the outcome that says so."""
         result, cost = await self._processes(task_of(fetched), len(fetched.body) + _OVERHEAD)

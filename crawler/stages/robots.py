@@ -20,6 +20,7 @@ from crawler.stages.fetch import Fetcher
 _HOPS = 5
 _MOST = 512 * 1024  # RFC 9309 §2.5 asks for 500 KiB at least
 
+
 async def fetch_robots(
     fetch: Fetcher, source: CrawlURL, *, trusted: bool, delay: float, sent: Callable[[], None]
 ) -> Fetched:

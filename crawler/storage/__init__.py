@@ -1,0 +1,1 @@
+"""Everything that blocks on the disk."""

@@ -67,11 +67,11 @@ class Folder:
                 one.rename(aside / one.name)
             sync_folder(self.path)
         except OSError as error:
-            raise FolderUnusable(f"the earlier run cannot be moved aside ({error.strerror})", where=str(self.path)) from error
+            raise FolderUnusable(
+                f"the earlier run cannot be moved aside ({error.strerror})", where=str(self.path)
+            ) from error
 
     def _free_name(self, stamp: int) -> Path:
         while (aside := self.path / f"before-{stamp}").exists():
             stamp += 1
         return aside
-
-

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crawler.config import Scope
 from crawler.core.outcomes import Outcome
-from crawler.core.scope import DEEPEST_FOLDER, ScopeRule, alias
+from crawler.core.scope import DEEPEST_FOLDER, ScopeRule
 from crawler.core.url import normalise
 
 SEGMENTS = st.lists(st.sampled_from(["a", "b", "c.html", "", "d?x=/y", "%2F"]), max_size=6).map("/".join)
@@ -173,4 +173,4 @@ def test_a_url_as_long_as_allowed_is_not_too_long() -> None:
     ],
 )
 def test_a_redirect_takes_the_scope_along_within_its_domain_only(seed: str, target: str, *, same: bool) -> None:
-    assert alias(seed, target) is same
+    assert ScopeRule.alias(seed, target) is same

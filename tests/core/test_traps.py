@@ -36,6 +36,8 @@ def test_pages_look_like_pages(path: str) -> None:
     ("path", "kind"),
     [
         ("a/" * 5, REPEATED),
+        ("a/a/a/a/a", REPEATED),
+        ("a/b/a/b/a/b", REPEATED),
         ("x/y/z/w/" * 5, REPEATED),
         ("a/b/" * 3, REPEATED),
         ("start/" + "a/b/c/" * 3 + "end", REPEATED),
