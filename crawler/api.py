@@ -29,8 +29,8 @@ from crawler.report.jsonfile import encode
 from crawler.report.report import Progress, Report, seed_report
 from crawler.stages.commit import Commit
 from crawler.stages.mirror import WriteMirror
-from crawler.stages.parse import ParseOptions, Result, Task, parse, prepare
-from crawler.stages.parse_call import Parse
+from crawler.stages.parse import Parse
+from crawler.stages.parse_worker import ParseOptions, Result, Task, parse, prepare
 from crawler.storage.mirror import Mirror
 from crawler.worker import WorkerRules
 

@@ -12,7 +12,6 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -183,19 +182,16 @@ def quantity(text: str, unit: Literal["seconds", "bytes"]) -> float:
     raise ValueError(f"{text!r} is not a {'duration' if unit == 'seconds' else 'size'}, such as {example}")
 
 
-def load(path: Path) -> dict[str, dict[str, Any]]:
-    """Read a TOML file into plain settings, section by section.
+def read(text: str, *, where: str | None = None) -> dict[str, Any]:
+    """Read TOML into plain settings, section by section.
 
     Raises:
-        ConfigError: the file cannot be read, or is not TOML.
+        ConfigError: the text is not TOML.
     """
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is not valid TOML: {error}", where=str(path)) from error
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not valid TOML: {error}", where=where) from error
 
 
 def build(settings: Mapping[str, Any], *, where: str | None = None) -> Config:

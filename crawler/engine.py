@@ -150,7 +150,7 @@ class Engine:
     # the feed
 
     async def _feed(self) -> None:
-        while not (self._failure or self.stop_reason or self.limit):
+        while not (self._failure or self.stop_reason or self._limit_reached()):
             if not self._room():
                 await self._changed.wait()
                 continue
@@ -169,17 +169,21 @@ class Engine:
                 await self._changed.wait()
 
     def _room(self) -> bool:
-        pages = len(self._pages)
-        limits, tally = self._limits, self.tally
-        if limits.max_bytes and tally.bytes >= limits.max_bytes:
-            self.limit = f"{limits.max_bytes} bytes received"
-        if limits.max_pages and tally.pages + pages >= limits.max_pages:
-            if not pages and not self._drained():
-                self.limit = f"{limits.max_pages} pages crawled"
-            return self._drained()
+        """Tell whether one more page may begin its way."""
+        pages, most = len(self._pages), self._limits.max_pages
+        if most and self.tally.pages + pages >= most and pages:
+            return False
         if self._fetching >= self._concurrency or pages >= self._concurrency + _MOST_UNCOMMITTED:
             return False
-        return not self.limit and (not pages or self._pipeline.bytes_waiting < _MOST_BYTES)
+        return not pages or self._pipeline.bytes_waiting < _MOST_BYTES
+
+    def _limit_reached(self) -> str:
+        limits, tally = self._limits, self.tally
+        if limits.max_bytes and tally.bytes >= limits.max_bytes:
+            self.limit = f"{limits.max_bytes:,} bytes received"
+        elif limits.max_pages and tally.pages >= limits.max_pages and not self._pages and not self._drained():
+            self.limit = f"{limits.max_pages:,} pages crawled"
+        return self.limit
 
     def _drained(self) -> bool:
         return not self._pages and not self._sowing and self._queues.drained

@@ -49,7 +49,7 @@ R = TypeVar("R")
 _BACKSTOP = 30.0
 """Seconds beyond all of a batch's own deadlines after which a worker is taken for stuck (stopped, say)."""
 _PATIENCE = 3
-"""Workers in a row that may die before finishing anything."""
+"""Times that a worker is started which dies before it is ready."""
 
 
 class Batches(Generic[T, R]):
@@ -175,7 +175,6 @@ class Processes(Generic[T, R]):
         self._rules = rules
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
-        self._deaths_in_a_row = 0
         self._batches: Batches[T, R | Casualty] = Batches(self._run, runners=count, most=most, most_bytes=most_bytes)
 
     def start(self) -> None:
@@ -211,18 +210,25 @@ class Processes(Generic[T, R]):
             self._idle.append(worker)
 
     async def _batch(self, worker: _Worker, tasks: list[T]) -> list[Any]:
+        await self._ready(worker)
         try:
             results = await worker.run(tasks)
         except (BrokenProcessPool, TimeoutError) as error:
-            if not self._workers:
-                raise asyncio.CancelledError from error
             casualty = await self._replace(worker, error)
             return await self._one_by_one(worker, tasks, casualty)
         except Exception as error:  # noqa: BLE001  a result that cannot be pickled, say
             return await self._one_by_one(worker, tasks, Casualty(Death.CRASH, f"{type(error).__name__}: {error}"))
-        self._deaths_in_a_row = 0
         self.cpu += sum(cpu for _, _, cpu in results) / 1e9
         return results
+
+    async def _ready(self, worker: _Worker) -> None:
+        """Wait until a worker has started; one that cannot is started anew a few times."""
+        for _ in range(_PATIENCE):
+            try:
+                return await worker.ready()
+            except BrokenProcessPool as error:
+                casualty = await self._replace(worker, error)
+        raise WorkersLost(f"parse workers die before they are ready ({casualty.detail})")
 
     async def _one_by_one(self, worker: _Worker, tasks: list[T], casualty: Casualty) -> list[Any]:
         """Find the one at fault in a batch that failed: alone, it takes nobody with it."""
@@ -231,11 +237,10 @@ class Processes(Generic[T, R]):
         return [one for task in tasks for one in await self._batch(worker, [task])]
 
     async def _replace(self, worker: _Worker, error: Exception) -> Casualty:
+        if not self._workers:
+            raise asyncio.CancelledError from error  # it was ended, not ruined
         casualty = await worker.autopsy(stuck=isinstance(error, TimeoutError))
         self.replaced += 1
-        self._deaths_in_a_row += 1
-        if not worker.ever_worked and self._deaths_in_a_row >= _PATIENCE * self.count:
-            raise WorkersLost(f"parse workers die before they finish anything ({casualty.detail})")
         worker.start()
         return casualty
 
@@ -245,25 +250,26 @@ class _Worker:
 
     def __init__(self, rules: WorkerRules) -> None:
         self._rules = rules
-        self.ever_worked = False
         self.start()
 
     def start(self) -> None:
-        self.ever_worked = False
         self._pool = ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context("spawn"), initializer=begin, initargs=(self._rules,)
         )
         with _hidden_main():  # the pool starts its process within submit
-            self._pool.submit(nothing)
+            self._started = self._pool.submit(nothing)
         processes: Mapping[int, BaseProcess] = self._pool._processes  # noqa: SLF001  no public way to the exit code
         self._process = next(iter(processes.values()))
+
+    async def ready(self) -> None:
+        if not self._started.done():
+            await asyncio.shield(asyncio.wrap_future(self._started))
+        self._started.result()
 
     async def run(self, tasks: Sequence[Any]) -> list[Any]:
         call = asyncio.get_running_loop().run_in_executor(self._pool, work, tasks)
         limit = self._rules.timeout * WALL_TO_CPU * len(tasks) + _BACKSTOP if self._rules.timeout else None
-        results = await asyncio.wait_for(call, limit)
-        self.ever_worked = True
-        return results
+        return await asyncio.wait_for(call, limit)
 
     async def autopsy(self, *, stuck: bool) -> Casualty:
         """Make sure that the process is dead, and tell why it died."""

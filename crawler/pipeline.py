@@ -117,12 +117,16 @@ class Pipeline:
         attempt = replace(source, attempts=source.attempts + 1)
         sent = partial(self.admit.sent, source)
         fetched = await self._fetch(attempt, trusted=self.admit.host(source).trusted, sent=sent)
-        timings = fetched.timings
-        if not timings.reused:
-            self._ledger.connect.add(timings.dns, timings.connect)
-        self._ledger.fetch.add(timings.first_byte, timings.body)
-        self._ledger.latency.add(timings.first_byte + timings.body)
+        self._count(fetched)
         return fetched
+
+    def _count(self, fetched: Fetched) -> None:
+        timings = fetched.timings
+        if fetched.sent_at and not timings.reused:
+            self._ledger.connect.add(timings.dns, timings.connect)
+        if fetched.answered:
+            self._ledger.fetch.add(timings.first_byte, timings.body)
+            self._ledger.latency.add(timings.first_byte + timings.body)
 
 
 def _postponed(fetched: Fetched, fate: Fate) -> Attempt:

@@ -30,7 +30,7 @@ from tests.site import ROBOTS, Site
 IN_FLIGHT = 32
 """Pages between request and commit that one crash may lose, unless told otherwise."""
 CLOCK = 0.002
-"""Seconds by which the server may misread a gap: it notes a request when its own loop gets to it."""
+"""Seconds by which a gap may be misread: the clocks of crawler and kernel, and the way of a packet through loopback."""
 SHOWN = 5
 """Violations of one kind that are spelled out; the rest are counted."""
 
@@ -68,7 +68,7 @@ def check(folder: Path, web: Web, ordeal: Ordeal, *, verify: Callable[[Path], in
         _hurried(web, ordeal),
         differing(truth(web), fates(evidence), "the truth", "the crawl"),
     )
-    return [sentence for kind in kinds for sentence in _shortened(list(kind))]
+    return [sentence for kind in kinds for sentence in shortened(list(kind))]
 
 
 def truth(web: Web) -> set[tuple[str, str]]:
@@ -175,7 +175,8 @@ def _digest(payload: bytes) -> str:
     return f"sha256:{hashlib.sha256(payload).hexdigest()}"
 
 
-def _shortened(sentences: list[str]) -> list[str]:
+def shortened(sentences: list[str]) -> list[str]:
+    """Spell out a few violations of a kind, and count the rest."""
     if len(sentences) <= SHOWN:
         return sentences
     return [*sentences[:SHOWN], f"{sentences[0].split()[0]} and {len(sentences) - SHOWN} more of this kind"]

@@ -18,13 +18,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
 from tests.evidence import Evidence
 from tests.graph import Web
-from tests.invariants import Ordeal, check, differing, fates
+from tests.invariants import Ordeal, check, differing, fates, shortened
 from tests.leftovers import ended, processes
 from tests.site import Request, Site, serve_in_thread
 
@@ -73,6 +73,8 @@ class Ending:
     """As ``subprocess`` has it: negative for a signal."""
     overdue: bool = False
     """Whether it had to be ended because it took too long."""
+    said: str = ""
+    """The end of what it printed."""
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ def run_and_kill(
         struck = in_time and process.returncode is None
         ending = _strike(process, blow if struck else Blow.GROUP, struck=struck, overdue=not in_time)
         watch.join()
-    return ending
+    return replace(ending, said=output.read_text(encoding="utf-8", errors="replace")[-300:].strip())
 
 
 def environment() -> dict[str, str]:
@@ -155,7 +157,7 @@ def trial(seed: int, folder: Path, *, kills: int, pages: int) -> Trial:
     with serve_in_thread(*sites, beyond):
         calm = _crawl(result, web, (sites, beyond), folder / "calm", delay=delay, blows=0)
         storm = _crawl(result, web, (sites, beyond), folder / "storm", delay=delay, blows=kills)
-    result.wrong += differing(calm, storm, "the calm crawl", "the killed crawl")
+    result.wrong += shortened(differing(calm, storm, "the calm crawl", "the killed crawl"))
     result.seconds = time.monotonic() - began
     return result
 
@@ -243,7 +245,7 @@ def _bad_end(ending: Ending) -> str:
     if ending.overdue:
         return f"a run did not end within {STOP_LIMIT if ending.struck else RUN_LIMIT:.0f} s"
     right = (0, 10, -signal.SIGKILL) if ending.struck else (0,)
-    return f"a run ended with exit code {ending.code}" if ending.code not in right else ""
+    return f"a run ended with exit code {ending.code}: {ending.said}" if ending.code not in right else ""
 
 
 def _survivors(sessions: set[int]) -> list[str]:

@@ -1,6 +1,6 @@
 """A website made of a dict, on loopback: what tests crawl.
 
-The server is our own and speaks HTTP/1.1 (RFC 9112) over bare asyncio streams:
+The server is our own and speaks HTTP/1.1 (RFC 9112) over bare sockets:
 keep-alive, GET and HEAD, Content-Length or chunked, and no more.
 It shares no code with the client under test, so it is an independent witness of what that client sent and when,
 and a fault is one line here instead of a fight with a web framework.
@@ -15,24 +15,19 @@ import asyncio
 import contextlib
 import html
 import socket
-import struct
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar, Unpack
 
 from tests.answers import Answer, Faults, encode
+from tests.wire import Wire, listen
 
 HTML = "text/html; charset=utf-8"
 ROBOTS = "/robots.txt"
 PATIENCE = 10.0
 """Seconds that opening or closing a site in a thread may take."""
-
-_LINGER_ZERO = struct.pack("ii", 1, 0)
-"""Close by RST instead of FIN (socket(7))."""
-_HEAD_LIMIT = 1 << 17
 
 _Result = TypeVar("_Result")
 
@@ -43,7 +38,7 @@ class Request:
 
     path: str
     at: float
-    """``time.monotonic()`` when the last byte of the header was in hand."""
+    """When the last byte of the header arrived, by ``time.monotonic()``."""
     headers: Mapping[str, str]
     """By lower-case name; the last one counts."""
     peer: tuple[str, int]
@@ -67,8 +62,7 @@ class Site:
         """The largest number of requests that waited for their answers together, robots.txt included."""
         self._unanswered = 0
         self._arrival = asyncio.Event()
-        self._server: asyncio.Server | None = None
-        self._talks: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # what the site holds
 
@@ -171,51 +165,49 @@ class Site:
 
     async def open(self) -> None:
         """Begin to listen."""
-        self._server = await asyncio.start_server(self._talk, self.host, self.port, limit=_HEAD_LIMIT, backlog=512)
-        self.port = self._server.sockets[0].getsockname()[1]
+        listener = listen(self.host, self.port)
+        self.port = listener.getsockname()[1]
+        self._begin(self._accept(listener))
 
     async def close(self) -> None:
         """Stop listening and cut every conversation short."""
-        if self._server is None:
-            return
-        self._server.close()
-        talks = dict(self._talks)
-        for task, writer in talks.items():
-            task.cancel()
-            writer.transport.abort()
-        await asyncio.gather(*talks, *(writer.wait_closed() for writer in talks.values()), return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        while self._tasks:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks[task] = writer
-        try:
-            while await self._exchange(reader, writer):
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with listener:
+            while True:
+                connection, peer = await loop.sock_accept(listener)
+                self._begin(self._talk(Wire(connection, peer)))
+
+    async def _talk(self, wire: Wire) -> None:
+        with contextlib.closing(wire), contextlib.suppress(OSError, EOFError, ValueError):
+            # each of them means that the client left, or does not speak HTTP
+            while await self._exchange(wire):
                 pass
-        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
-            pass  # the client left, or does not speak HTTP
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
-            del self._talks[task]
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _exchange(self, wire: Wire) -> bool:
         """Answer one request; tell whether the connection lives on."""
-        head = await reader.readuntil(b"\r\n\r\n")
-        at = time.monotonic()
-        method, path, version, headers = _read_head(head)
+        head, at = await wire.head()
+        method, path, headers = _read_head(head)
         answer = self.answers.get(path) or Answer(404, b"not found\n", {"Content-Type": "text/plain"})
         answer = answer.now(headers)
-        status = 0 if answer.silent else answer.status
-        self._note(Request(path, at, headers, writer.get_extra_info("peername")[:2], status, method))
+        self._note(Request(path, at, headers, wire.peer, 0 if answer.silent else answer.status, method))
         try:
             await _pause(answer.slow)
-            return await _reply(writer, answer, method) and "close" not in (headers.get("connection"), version)
+            await _reply(wire, answer, method)
         finally:
             self._unanswered -= 1
+        return headers.get("connection") != "close" and not answer.silent and answer.truncate is None
 
     def _note(self, request: Request) -> None:
         self.log.append(request)
@@ -256,19 +248,19 @@ async def _pause(slow: asyncio.Event | float) -> None:
         await asyncio.sleep(slow)
 
 
-async def _reply(writer: asyncio.StreamWriter, answer: Answer, method: str) -> bool:
-    """Send an answer, or what the fault leaves of it; tell whether the connection lives on."""
+async def _reply(wire: Wire, answer: Answer, method: str) -> None:
+    """Send an answer, or what the fault leaves of it."""
     if not answer.silent:
-        writer.write(answer.head() if method == "HEAD" else answer.head() + answer.body())
-        await writer.drain()
+        await wire.send(answer.head() if method == "HEAD" else answer.head() + answer.body())
     if answer.reset:
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-    return not answer.silent and answer.truncate is None
+        wire.close(reset=True)
 
 
-def _read_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
-    """Return method, path, "close" for HTTP/1.0 or else nothing, and the header; ValueError if it is not HTTP."""
+def _read_head(head: bytes) -> tuple[str, str, dict[str, str]]:
+    """Return method, path and header; ValueError if it is not HTTP."""
     first, *lines = head.decode("latin-1").split("\r\n")[:-2]
     method, path, version = first.split(" ")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return method, path, "close" if version == "HTTP/1.0" else "", headers
+    if version == "HTTP/1.0":
+        headers["connection"] = "close"
+    return method, path, headers

@@ -16,6 +16,8 @@ from crawler.core.text import printable
 from crawler.errors import StorageError
 
 NAME = "crawler"
+SHOW_CURSOR = "\x1b[?25h"
+"""For a terminal whose live line hid it."""
 
 
 def open_streams() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from crawler.errors import (
     CrawlerError,
@@ -14,7 +14,9 @@ from crawler.errors import (
     StorageError,
     UsageError,
 )
-from crawler.report.report import Ending, Report
+
+if TYPE_CHECKING:
+    from crawler.report.report import Report
 
 
 class Exit(IntEnum):
@@ -53,10 +55,10 @@ _BY_ERROR: tuple[tuple[type[CrawlerError], Exit], ...] = (
     (StorageError, Exit.STORAGE),
 )
 _BY_ENDING = {
-    Ending.COMPLETE: Exit.COMPLETE,
-    Ending.NOTHING_FETCHED: Exit.NOTHING_FETCHED,
-    Ending.LIMIT: Exit.LIMIT,
-    Ending.INTERRUPTED: Exit.INTERRUPTED,
+    "complete": Exit.COMPLETE,
+    "nothing_fetched": Exit.NOTHING_FETCHED,
+    "limit": Exit.LIMIT,
+    "interrupted": Exit.INTERRUPTED,
 }
 
 
@@ -75,7 +77,7 @@ def exit_of_report(report: Report, *, fail_on: float | None = None) -> Exit:
     """
     if not report.conserved:
         return Exit.VERIFY_FAILED
-    judged = report.ending in (Ending.COMPLETE, Ending.LIMIT) and report.pages
+    judged = report.ending in {"complete", "limit"} and report.pages
     if fail_on is not None and judged and 100 * report.failed > fail_on * report.pages:
         return Exit.FAILED_TOO_MANY
     return _BY_ENDING[report.ending]

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     verbose = not {"-v", "-vv", "--verbose"}.isdisjoint(words)
     try:
-        return _dispatch(words, program_name(sys.argv[0]))
+        return _answer(words, program_name(sys.argv[0]))
     except CrawlerError as error:
         say(str(error))
         if verbose and not isinstance(error, UsageError):
@@ -46,9 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return Exit.KILLED_SIGINT
-    except SystemExit as end:  # --help and --version
-        put("")
-        return int(end.code or 0)
     except Exception as error:  # noqa: BLE001  -- the last line of defence: a sentence and a code for any error
         return _internal_error(error, verbose=verbose)
 
@@ -59,6 +56,14 @@ def _internal_error(error: Exception, *, verbose: bool) -> int:
     if verbose:
         traceback.print_exc()
     return Exit.INTERNAL
+
+
+def _answer(words: list[str], name: str) -> int:
+    try:
+        return _dispatch(words, name)
+    except SystemExit as end:  # argparse has printed the help or the version
+        put("")
+        return int(end.code or 0)
 
 
 def _dispatch(words: list[str], name: str) -> int:

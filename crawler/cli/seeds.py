@@ -31,6 +31,8 @@ STDIN = "-"
 CHUNK = 65_536
 SAMPLE = 4096
 SHOWN = 300
+LONGEST_NAME = 64
+"""Characters of a host's name without a dot, at most, and one more."""
 
 _FILE_SUFFIXES = frozenset(
     {".conf", ".csv", ".dat", ".gz", ".htm", ".html", ".json", ".jsonl", ".list"}
@@ -78,7 +80,7 @@ def _source(argument: str) -> Source:
 
 def _exists(argument: str, name: str) -> bool:
     try:
-        return Path(argument).exists()
+        return bool(argument) and Path(argument).exists()
     except PermissionError as error:
         raise SeedError(f"cannot be read ({error.strerror})", where=name) from error
     except (OSError, ValueError):
@@ -96,7 +98,7 @@ def _looks_like_file(argument: str) -> bool:
 
 
 def _hint(argument: str) -> str:
-    is_word = argument.replace("-", "").isalnum()
+    is_word = len(argument) < LONGEST_NAME and argument.replace("-", "").isalnum()
     return f"; for a host of that name write http://{argument}/" if is_word else ""
 
 

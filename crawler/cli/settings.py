@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.cli.arguments import COMMAND_LINE_DEFAULTS, Arguments, flag_of
-from crawler.config import Config, build, load
+from crawler.config import Config, build, read
 from crawler.errors import ConfigError
 
 Settings = dict[str, dict[str, Any]]
@@ -30,6 +30,20 @@ def config_of(arguments: Arguments) -> Config:
         raise ConfigError(_as_flags(str(error), arguments.settings)) from error
     _check_ca_file(config, given="fetch.ca_file" in arguments.settings, where=arguments.config)
     return config
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a TOML file into plain settings, section by section.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not TOML.
+    """
+    try:
+        return read(path.read_text(encoding="utf-8"), where=str(path))
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("is not valid TOML: not UTF-8", where=str(path)) from error
 
 
 def _over(lower: Mapping[str, Mapping[str, Any]], upper: Mapping[str, Mapping[str, Any]]) -> Settings:

@@ -19,9 +19,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
-from crawler.cli.console import NAME, say
+from crawler.cli.console import NAME, SHOW_CURSOR, say
 from crawler.cli.exits import Exit
-from crawler.report.live import SHOW_CURSOR
 
 _WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ONE_SIGNAL = 0.1

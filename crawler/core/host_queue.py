@@ -45,7 +45,7 @@ class HostQueue:
     held_until: float = 0.0
     scheduled: float = inf
     free_since: float = 0.0
-    last_sent: float = 0.0
+    last_sent: float = -inf
     smallest_gap: float = inf
     requests: int = 0
     rate_limited: int = 0

@@ -188,8 +188,7 @@ class HostQueues:
     def sent(self, host: str, now: float) -> None:
         """Start the host's delay: a request to it has just gone out."""
         queue = self.hosts[host]
-        if queue.last_sent:
-            queue.smallest_gap = min(queue.smallest_gap, now - queue.last_sent)
+        queue.smallest_gap = min(queue.smallest_gap, now - queue.last_sent)
         queue.last_sent = now
         queue.requests += 1
         queue.unsent = max(0, queue.unsent - 1)
@@ -229,8 +228,7 @@ class HostQueues:
         queue.robots_delay = rules.crawl_delay
         queue.robots_until = until
         queue.delay = max(self.delay, delay)
-        if queue.last_sent:
-            queue.next_at = max(queue.next_at, queue.last_sent + queue.delay)
+        queue.next_at = max(queue.next_at, queue.last_sent + queue.delay)
         self._schedule(queue, now)
 
     def give_up(self, host: str, refusal: tuple[Outcome, str], now: float) -> None:

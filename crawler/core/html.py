@@ -217,7 +217,7 @@ class _Found:
     def references(self) -> Iterator[tuple[str, Kind]]:
         """List the distinct references, less their fragments, those whose kind says most first."""
         for reference, kind in self.others:
-            if address := _less_fragment(reference):
+            if address := reference.partition("#")[0]:
                 yield address, kind
         for references, kind in ((self.anchors, Kind.LINK), (self.assets, Kind.ASSET)):
             for address in _distinct(references):
@@ -228,10 +228,6 @@ def _distinct(references: Iterable[str | None]) -> dict[str, None]:
     distinct = dict.fromkeys([reference.partition("#")[0] for reference in references if reference])
     distinct.pop("", None)
     return distinct
-
-
-def _less_fragment(reference: str) -> str:
-    return reference.partition("#")[0]
 
 
 def _language(root: LexborNode | None) -> str:
@@ -251,7 +247,5 @@ def _refresh(content: str) -> str:
     named = _REFRESH_URL(rest)
     if named:
         rest = named[1]
-    elif rest.startswith(("u", "U")):
-        return rest
     quote = rest[:1]
     return rest[1:].partition(quote)[0] if quote in ("'", '"') else rest

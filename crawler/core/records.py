@@ -137,7 +137,6 @@ class Parsed:
     """The decoded body where it differs from the payload and somebody asked for it (the mirror)."""
     extracted: Any = None
     """What the user's ``extract`` function returned."""
-    cost: Cost = Cost()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ _PATIENT = 5
 _MOST_DOUBLINGS = 64  # more than any pause needs, less than a float can bear
 
 
-def retry_at(  # noqa: PLR0913 (each is one fact of the failure; fewer would hide one)
+def retry_at(
     outcome: Outcome, attempts: int, now: float, *, limits: Fetch, retry_after: float | None, jitter: float
 ) -> float | None:
     """Return when a URL is to be tried again.

@@ -25,7 +25,6 @@ WINDOW = 10.0
 """Seconds over which the rates are taken."""
 DRAW_EVERY = 0.25
 PRINT_EVERY = 30.0
-SHOW_CURSOR = "\x1b[?25h"
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -296,7 +296,7 @@ class _Transaction:
 
 def _may_be_referred_to(fetched: Fetched) -> bool:
     """Whether a later record with the same payload may point to this one instead of holding it."""
-    return fetched.status == 200 and not fetched.truncated and bool(fetched.body)  # noqa: PLR2004
+    return fetched.status == 200 and not fetched.truncated and bool(fetched.body)
 
 
 def _prefix(digest: bytes) -> int:

@@ -126,11 +126,12 @@ def test_the_result_is_the_crawl_url_that_the_rest_of_the_package_would_make(ref
         assert absolute(cleaned, page) == crawl_url(cleaned, page)
 
 
-def test_what_hangs_on_the_page_is_not_remembered_for_its_folder() -> None:
+@pytest.mark.parametrize("reference", ["?next", " ?next", "\t?next", "http:?next", "HT\ntp:?next"])
+def test_what_hangs_on_the_page_is_not_remembered_for_its_folder(reference: str) -> None:
     memory = References()
-    memory.on("http://example.org/a?x=1")["?next"]
 
-    assert memory.on("http://example.org/b")["?next"] == "http://example.org/b?next"
+    assert memory.on("http://example.org/a?x=1")[reference] == "http://example.org/a?next"
+    assert memory.on("http://example.org/b")[reference] == "http://example.org/b?next"
 
 
 def test_a_remembered_reference_is_found_again_from_another_page_of_its_folder() -> None:

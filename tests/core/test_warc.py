@@ -183,7 +183,7 @@ def test_any_answer_is_read_back_whole(fields: list[tuple[bytes, bytes, bytes]],
     if not any(name == b"transfer-encoding" for name, _, _ in fields):
         assert response.block == head + body
     assert by_warcio(packed)[0][0] == "response"
-    if end == b"\r\n":
+    if head.endswith(b"\r\n\r\n"):  # fastwarc knows no other end
         assert by_fastwarc(packed) == [(True, True)]
 
 

@@ -112,13 +112,8 @@ def test_a_changed_byte_never_changes_what_is_read(at: int, change: int) -> None
     content = bytearray(PARTS[2])
     content[at] ^= change
 
-    try:
-        found = read(bytes(content))
-    except WarcError:
-        return
-
-    assert [member.block for member in found] == [HEAD + b"hello"]
-    assert at in range(4, 10)  # time stamp, flags and system of the gzip header say nothing of the record
+    with contextlib.suppress(WarcError):  # some bits say nothing of the record, the time stamp's for example
+        assert read(bytes(content)) == read(PARTS[2])
 
 
 @pytest.mark.parametrize("garbage", [b"\0", bytes(4096), b"\r\n", b"\x1f\x8c", b"WARC/1.1\r\n"])

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.report import figures
 from crawler.report.figures import clock, count, duration, plural, rate, share, size, speed
 
 
@@ -51,7 +51,13 @@ def test_a_rate_keeps_two_or_three_digits(number: float, text: str) -> None:
 
 
 def test_a_share_is_a_percentage_of_the_whole() -> None:
-    assert [share(0, 10), share(1, 250), share(1, 8), share(10, 10), share(1, 0)] == ["0 %", "0.4 %", "12 %", "100 %", "-"]
+    assert [share(0, 10), share(1, 250), share(1, 8), share(10, 10), share(1, 0)] == [
+        "0 %",
+        "0.4 %",
+        "12 %",
+        "100 %",
+        "-",
+    ]
 
 
 def test_a_clock_has_hours_minutes_and_seconds() -> None:
@@ -69,7 +75,7 @@ def test_one_is_singular() -> None:
 
 @pytest.mark.parametrize("write", [count, size, rate, speed, duration, clock, lambda number: share(number, 1.0)])
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_is_a_dash(write: figures.count.__class__, number: float) -> None:
+def test_what_is_not_finite_is_a_dash(write: Callable[[float], str], number: float) -> None:
     assert write(number) == "-"
 
 

@@ -5,8 +5,9 @@ import json
 import msgspec
 import pytest
 
+from crawler.core.tally import Tally
 from crawler.report.jsonfile import decode, encode
-from crawler.report.report import BAD_SEEDS_KEPT, SeedReport, seed_report
+from crawler.report.report import SeedReport, seed_report
 from tests.report.samples import FULL
 
 
@@ -41,18 +42,16 @@ def test_what_is_no_report_is_refused() -> None:
 
 class Counted:
     def report(self) -> SeedReport:
-        return SeedReport(read=9, accepted=0, bad=("seed.txt:1: no",), bad_count=3)
+        return SeedReport(read=9, bad=("seed.txt:1: no",), bad_count=3)
 
 
 def test_seeds_that_count_their_bad_lines_are_believed() -> None:
-    assert seed_report(Counted(), accepted=6, duplicates=2) == SeedReport(
+    tally = Tally(seeds=6, seeds_known=2)
+
+    assert seed_report(Counted(), tally) == SeedReport(
         read=9, accepted=6, duplicates=2, bad=("seed.txt:1: no",), bad_count=3
     )
 
 
-def test_seeds_that_are_just_urls_were_all_read() -> None:
-    assert seed_report(["http://a/"], accepted=1, duplicates=0) == SeedReport(read=1, accepted=1)
-
-
-def test_the_number_of_bad_seeds_kept_is_bounded() -> None:
-    assert BAD_SEEDS_KEPT == 20
+def test_seeds_that_are_just_urls_are_counted_by_the_engine() -> None:
+    assert seed_report(["http://a/"], Tally(seeds=1)) == SeedReport(read=1, accepted=1)

@@ -103,7 +103,9 @@ def test_only_the_hosts_with_the_most_pages_are_shown_and_the_rest_counted() -> 
 
 
 def test_problems_beyond_the_first_are_counted() -> None:
-    problems = tuple(Problem(outcome="http_server_error", status=500 + n, count=2, example="http://a/") for n in range(15))
+    problems = tuple(
+        Problem(outcome="http_server_error", status=500 + n, count=2, example="http://a/") for n in range(15)
+    )
 
     told = text(with_changes(PLAIN, problems=problems))
 

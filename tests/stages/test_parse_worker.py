@@ -15,9 +15,9 @@ from warcio.archiveiterator import ArchiveIterator
 
 from crawler.core.html import Document, LinkReader
 from crawler.core.outcomes import Outcome
-from crawler.core.records import Cost, CrawlURL, Fetched, Kind, Parsed
-from crawler.stages import parse as stage
-from crawler.stages.parse import ParseOptions, Worker, _Sent, parse_batch, parsed_of, prepare, task_of
+from crawler.core.records import CrawlURL, Fetched, Kind, Parsed
+from crawler.stages import parse_worker
+from crawler.stages.parse_worker import ParseOptions, Worker, _Sent, parsed_of, prepare, task_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = "http://example.org/docs/page.html"
@@ -352,7 +352,7 @@ def test_a_task_that_is_none_ends_as_a_crash_and_harms_no_other() -> None:
     prepare(ParseOptions(archive=False))
     hostile = (None, 1, 200, None, None, None, "", "", 0.0)
 
-    first, second = map(parsed_of, parse_batch([hostile, task_of(fetched())]))  # type: ignore[list-item] # on purpose
+    first, second = (parsed_of(parse_worker.parse(task)) for task in (hostile, task_of(fetched())))  # type: ignore[list-item] # on purpose
 
     assert first.outcome is Outcome.PARSE_CRASH
     assert second.outcome is Outcome.OK
@@ -390,14 +390,14 @@ def test_any_head_is_read_without_an_error(head: bytes) -> None:
 # The journey
 
 
-def test_a_batch_gives_one_result_a_task_in_their_order() -> None:
+def test_a_process_that_is_prepared_parses_one_task_after_another() -> None:
     prepare(ParseOptions(archive=False))
     tasks = [task_of(page(name, f"/of-{name}")) for name in "abc"]
 
-    results = [parsed_of(result) for result in parse_batch(tasks)]
+    results = [parsed_of(parse_worker.parse(task)) for task in tasks]
 
     assert [urls(parsed) for parsed in results] == [["/of-a"], ["/of-b"], ["/of-c"]]
-    assert parsed_of(stage.parse(tasks[0])).links_seen == 1
+    assert parsed_of(parse_worker.parse(tasks[0])).links_seen == 1
 
 
 def test_tasks_and_results_are_tuples_of_nothing_but_plain_values() -> None:
@@ -413,24 +413,17 @@ def test_every_field_of_the_result_finds_its_place() -> None:
     names = [field.name for field in fields(Parsed)]
     plain = ["OK", "detail", b"digest", b"record", 4, "mime", "charset", "title", "language", "canonical", True, False]
 
-    parsed = parsed_of((*plain, "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded", 11, 12), queued=10)
+    parsed = parsed_of((*plain, "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded"))
 
     assert [getattr(parsed, name) for name in names[1:12]] == plain[1:]
     assert parsed.outlinks == ((Kind.LINK, "http://a/"), (Kind.NEXT, "http://b/"))
     assert (parsed.links_seen, parsed.links_capped, parsed.size, parsed.decoded) == (7, True, 9, b"decoded")
-    assert (parsed.extracted, parsed.cost) == (None, Cost(10, 11, 12))
-
-
-def test_a_result_says_what_its_page_cost() -> None:
-    cost = parse(fetched()).cost
-
-    assert cost.ran > 0
-    assert cost.cpu > 0
+    assert parsed.extracted is None
 
 
 def test_a_worker_imports_nothing_that_it_does_not_need() -> None:
     heavy = "aiohttp asyncio msgspec protego publicsuffixlist rich sqlite3 yarl crawler.config crawler.engine"
-    program = f"import sys, crawler.stages.parse; print(*sorted(set({heavy.split()!r}) & set(sys.modules)))"
+    program = f"import sys, crawler.stages.parse_worker; print(*sorted(set({heavy.split()!r}) & set(sys.modules)))"
 
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 

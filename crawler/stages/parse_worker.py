@@ -1,0 +1,255 @@
+"""PROCESS: Fetched → Parsed. What a worker does with an answer, and the two ends of its journey there and back.
+
+Both ends speak plain tuples, because those are cheap to pickle: ``task_of`` makes one out of a :class:`Fetched` in the
+main process, ``parse`` turns it into another in the worker, and ``parsed_of`` makes that a :class:`Parsed`.
+Nothing is raised on the way. What was found before a page broke the worker's code is kept: its digest, its record.
+
+Only what is new comes back. A worker remembers the outlinks it has returned and does not return them again,
+unless a page is nearer to the seeds than the one that brought them (where depth matters),
+or the same page is parsed again: then it gives the same outlinks again, for the first result may have been lost.
+That memory is bounded; forgetting costs only repetition, since whoever receives outlinks drops the known ones.
+
+The outcome says how the *parse* went. What a status means is not its business: an answer that is not 2xx gets
+its digest and its record, is read no further, and is ``OK``.
+
+A worker must start fast, so what is imported here is paid for at every start: see the test that says what may not be.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+from crawler.core.charset import decode_text, encoding
+from crawler.core.decode import decode_body
+from crawler.core.headers import Headers, content_codings, parse_mime, robots_directives
+from crawler.core.html import LinkReader
+from crawler.core.outcomes import Outcome
+from crawler.core.records import Fetched, Kind, Parsed
+from crawler.core.text import printable
+from crawler.core.warc import exchange
+
+Task: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, str, str, float]
+"""URL, depth, status, request, head, body, truncated, address, time of the fetch."""
+Result: TypeAlias = tuple[Any, ...]
+"""The fields of :class:`Parsed` in their order, up to ``decoded``, and two numbers: nanoseconds on the wall and of CPU.
+
+The outcome is its name. The outlinks are one text: a line for each, a letter for the kind before the URL.
+"""
+
+SENT_ROOM = 40 * 1024**2
+"""Bytes that the memory of returned outlinks may take, roughly: 200,000 of them."""
+
+_SENT_ENTRY = 120
+"""Bytes that one of them takes besides its characters, roughly."""
+_MAX_DETAIL = 500
+_MAX_MIME = 255
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_LOOKS_LIKE_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?[\t\n\f\r ]*+<(?:!doctype html|html)[\t\n\f\r />]", re.IGNORECASE
+).match
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+_LETTERS = {
+    Kind.LINK: "l",
+    Kind.REFRESH: "r",
+    Kind.CANONICAL: "c",
+    Kind.NEXT: "n",
+    Kind.ALTERNATE: "a",
+    Kind.FRAME: "f",
+    Kind.ASSET: "s",
+}
+_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ParseOptions:
+    """What a worker is told when it starts: the settings that concern it, without what reads settings."""
+
+    assets: bool = False
+    """Images, scripts, style sheets and media are outlinks too."""
+    max_links: int = 10_000
+    max_decoded: int = 32 * 1024**2
+    max_ratio: int = 200
+    archive: bool = True
+    """Make WARC records."""
+    keep_decoded: bool = False
+    """Return the body after content decoding, where it differs from the payload."""
+    depth_matters: bool = False
+    """Return an outlink again when a page nearer to the seeds has it."""
+    product: str = "crawler"
+    """Our name, as robots.txt, X-Robots-Tag and meta elements may call us."""
+
+
+def task_of(fetched: Fetched) -> Task:
+    """Take out of an answer what a worker needs of it."""
+    source = fetched.source
+    return (
+        source.url,
+        source.depth,
+        fetched.status,
+        fetched.request,
+        fetched.head,
+        fetched.body,
+        fetched.truncated,
+        fetched.address,
+        fetched.began_at,
+    )
+
+
+def parsed_of(result: Result) -> Parsed:
+    """Make a record of what a worker returned."""
+    outcome, *found, packed, seen, capped, size, decoded = result
+    outlinks = tuple([(_KINDS[line[0]], line[1:]) for line in packed.split("\n")]) if packed else ()
+    fields = Outcome[outcome], *found, outlinks, seen, capped, size, decoded
+    return Parsed(*fields)
+
+
+# In the worker process from here on.
+
+
+def prepare(options: ParseOptions) -> None:
+    """Make this process ready to parse; called once, before the first page."""
+    global _worker  # noqa: PLW0603 - a worker serves one crawl: what it remembers is its state
+    _keep_freed_memory()
+    _worker = Worker(options)
+
+
+def parse(task: Task) -> Result:
+    """Parse one answer; never raise for what is in it."""
+    return _worker.parse(task)
+
+
+class Worker:
+    """What a parse process remembers from page to page."""
+
+    def __init__(self, options: ParseOptions) -> None:
+        self._options = options
+        self._links = LinkReader(assets=options.assets, max_links=options.max_links, product=options.product)
+        self._sent = _Sent()
+
+    def parse(self, task: Task) -> Result:
+        """Parse one answer; never raise for what is in it."""
+        draft = _Draft()
+        try:
+            self._archive(draft, task)
+            self._read(draft, task)
+        except MemoryError:
+            self._links.forget()
+            self._sent = _Sent()
+            draft.outcome, draft.detail = Outcome.PARSE_MEMORY, "more memory than a worker may take"
+        except Exception as error:  # noqa: BLE001 - no page may take its worker down, nor the batch it came in
+            draft.outcome = Outcome.PARSE_CRASH
+            draft.detail = printable(f"{type(error).__name__}: {error}", _MAX_DETAIL)
+        return draft.result()
+
+    def _archive(self, draft: _Draft, task: Task) -> None:
+        url, _, _, request, head, body, truncated, address, date = task
+        draft.size = len(body)
+        draft.digest = digest = sha256(body).digest()
+        if self._options.archive and head:
+            ids = str(uuid4()), str(uuid4())
+            asked, answered = exchange(
+                url, request, head, body, digest=digest, address=address, date=date, truncated=truncated, ids=ids
+            )
+            draft.record, draft.request_size = asked + answered, len(asked)
+
+    def _read(self, draft: _Draft, task: Task) -> None:
+        url, depth, status, _, head, body, *_ = task
+        options, headers = self._options, Headers(head)
+        content_type = headers.get("content-type")
+        draft.mime = _essence(content_type[:_MAX_MIME]) if content_type else ""
+        directives = robots_directives(headers.all("x-robots-tag"), options.product)
+        draft.noindex, draft.nofollow = "noindex" in directives, "nofollow" in directives
+        if not 200 <= status < 300:
+            return
+        codings = content_codings(",".join(headers.all("content-encoding")))
+        decoded = decode_body(body, codings, limit=options.max_decoded, max_ratio=options.max_ratio)
+        draft.size = len(decoded.body)
+        if decoded.outcome:
+            draft.outcome, draft.detail = decoded.outcome, decoded.detail
+            return
+        if options.keep_decoded and decoded.body != body:
+            draft.decoded = decoded.body
+        if draft.mime in _HTML if draft.mime else _LOOKS_LIKE_HTML(decoded.body):
+            draft.charset = encoding(decoded.body, content_type)
+            self._read_html(draft, decode_text(decoded.body, draft.charset), url, depth)
+
+    def _read_html(self, draft: _Draft, text: str, url: str, depth: int) -> None:
+        document = self._links.read(text, url)
+        draft.title, draft.language, draft.canonical = document.title, document.language, document.canonical
+        draft.noindex, draft.nofollow = draft.noindex or document.noindex, draft.nofollow or document.nofollow
+        draft.seen, draft.capped = len(document.links), document.capped
+        if not draft.nofollow:
+            draft.outlinks = self._sent.add(document.links, url, depth if self._options.depth_matters else 0)
+
+
+_worker: Worker
+
+
+@lru_cache(maxsize=1024)
+def _essence(content_type: str) -> str:
+    mime = parse_mime(content_type)
+    return mime.essence if mime else ""
+
+
+class _Draft:
+    """A result in the making."""
+
+    def __init__(self) -> None:
+        self.outcome = Outcome.OK
+        self.detail = self.mime = self.charset = self.title = self.language = self.canonical = self.outlinks = ""
+        self.digest = self.record = b""
+        self.request_size = self.seen = self.size = 0
+        self.noindex = self.nofollow = self.capped = False
+        self.decoded: bytes | None = None
+
+    def result(self) -> Result:
+        """Return the finished draft."""
+        kept = self.outcome.name, self.detail, self.digest, self.record, self.request_size
+        told = self.mime, self.charset, self.title, self.language, self.canonical, self.noindex, self.nofollow
+        return (*kept, *told, self.outlinks, self.seen, self.capped, self.size, self.decoded)
+
+
+class _Sent:
+    """Which outlinks were returned, from what depth, and of which page."""
+
+    def __init__(self, room: int = SENT_ROOM) -> None:
+        self._room = self._left = room
+        self._marks: dict[str, tuple[int, str]] = {}
+
+    def add(self, links: Mapping[str, Kind], page: str, depth: int) -> str:
+        """Return those links of a page that are to be returned now, as :data:`Result` has them."""
+        lines = []
+        mark = depth, page
+        for link, kind in links.items():
+            known = self._marks.get(link)
+            if known is None or depth < known[0]:
+                self._left -= len(link) + _SENT_ENTRY
+                self._marks[link] = mark
+            elif known[1] != page:
+                continue
+            lines.append(_LETTERS[kind] + link)
+        if self._left < 0:
+            self._marks.clear()
+            self._left = self._room
+        return "\n".join(lines)
+
+
+def _keep_freed_memory() -> None:
+    """Let malloc keep what a page's tree took, for the next one takes it again.
+
+    By default glibc gives it back to the kernel, and pages pay for having it mapped and zeroed anew:
+    6 % of a worker's time on documentation sites. The price is up to 64 MiB that a quiet worker holds.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # another C library
+        return
+    mallopt(_M_TRIM_THRESHOLD, 64 * 1024**2)
+    mallopt(_M_MMAP_THRESHOLD, 16 * 1024**2)

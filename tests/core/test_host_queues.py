@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+from math import inf
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.core.host_queue import HostQueue
+from crawler.core.host_queues import HostQueues, Wait, Want
+from crawler.core.outcomes import Outcome
+from crawler.core.records import CrawlURL, Kind
+from crawler.core.robots import Robots
+
+A, B = "http://a", "http://b"
+
+
+def url(id_: int, host: str = A, *, due: float = 0.0) -> CrawlURL:
+    return CrawlURL(id_, f"{host}/{id_}", host, due=due)
+
+
+def queues(
+    *urls: CrawlURL, delay: float = 0.0, per_host: int = 1, robots: bool = False, now: float = 0.0
+) -> HostQueues:
+    made = HostQueues(delay=delay, per_host=per_host, robots=robots)
+    for host in dict.fromkeys(one.host for one in urls):
+        own = [one for one in urls if one.host == host]
+        made.open(HostQueue(host, delay), own, len(own), now)
+    return made
+
+
+def fetch(made: HostQueues, now: float) -> CrawlURL:
+    """Take a turn and send its request at once."""
+    turn = made.next(now)
+    assert isinstance(turn, CrawlURL)
+    made.sent(turn.host, now)
+    return turn
+
+
+def test_urls_of_one_host_come_in_the_order_of_discovery() -> None:
+    made = queues(url(1), url(2), per_host=2)
+
+    assert [made.next(0.0), made.next(0.0)] == [url(1), url(2)]
+
+
+def test_a_host_waits_its_delay_from_the_moment_its_request_was_sent() -> None:
+    made = queues(url(1), url(2), delay=5.0)
+    assert made.next(0.0) == url(1)
+    made.sent(A, 1.5)
+    made.done(url(1), 2.0)
+
+    assert made.next(2.0) == Wait(6.5)
+    assert made.next(6.5) == url(2)
+
+
+def test_no_second_url_goes_out_while_the_first_request_is_not_sent() -> None:
+    made = queues(url(1), url(2), delay=1.0, per_host=4)
+    made.next(0.0)
+
+    assert made.next(100.0) is None
+
+
+def test_a_host_has_no_more_in_flight_than_allowed() -> None:
+    made = queues(url(1), url(2), url(3), per_host=2)
+    fetch(made, 0.0)
+    second = fetch(made, 0.0)
+    assert made.next(0.0) is None
+
+    made.done(second, 0.0)
+
+    assert made.next(0.0) == url(3)
+
+
+def test_a_slow_host_does_not_block_another() -> None:
+    made = queues(url(1), url(2), url(3, B), url(4, B), delay=10.0)
+
+    assert {fetch(made, 0.0).host, fetch(made, 0.0).host} == {A, B}
+
+
+def test_of_two_due_hosts_the_one_with_more_urls_left_comes_first() -> None:
+    made = queues(url(1), url(2, B), url(3, B), url(4, B))
+
+    assert made.next(0.0) == url(2, B)
+
+
+def test_a_url_to_be_tried_again_waits_until_it_is_due() -> None:
+    made = queues(url(1))
+    made.done(fetch(made, 0.0), 0.0)
+
+    made.retry(url(1, due=7.0), 0.0)
+
+    assert made.next(0.0) == Wait(7.0)
+    assert made.next(7.0) == url(1, due=7.0)
+
+
+def test_a_url_that_waits_for_its_next_attempt_does_not_hold_up_the_others() -> None:
+    made = queues(url(1, due=9.0), url(2))
+
+    assert made.next(0.0) == url(2)
+
+
+def test_a_held_host_is_left_alone_until_then() -> None:
+    made = queues(url(1))
+
+    made.hold(A, 60.0, 0.0)
+
+    assert made.next(0.0) == Wait(60.0)
+
+
+def test_robots_txt_comes_before_the_first_page_and_alone() -> None:
+    made = queues(url(1), robots=True, per_host=4)
+
+    asked = made.next(0.0)
+
+    assert asked == CrawlURL(0, f"{A}/robots.txt", A, kind=Kind.ROBOTS)
+    assert made.next(0.0) is None
+
+
+def test_after_robots_txt_the_page_waits_the_delay_it_asks_for() -> None:
+    made = queues(url(1), robots=True, delay=1.0)
+    asked = fetch(made, 0.0)
+    made.done(asked, 0.5)
+    assert made.next(0.5) == Wait(1.0)
+
+    made.obey(A, Robots.allow_all(), delay=3.0, until=1_000.0, now=0.5)
+
+    assert made.next(0.5) == Wait(3.0)
+    assert made.next(3.0) == url(1)
+
+
+def test_robots_txt_is_asked_for_again_when_it_has_expired() -> None:
+    made = queues(url(1), robots=True)
+    made.obey(A, Robots.allow_all(), delay=0.0, until=10.0, now=0.0)
+
+    turn = made.next(10.0)
+
+    assert isinstance(turn, CrawlURL)
+    assert turn.kind is Kind.ROBOTS
+
+
+def test_what_is_left_of_a_host_that_is_given_up_comes_out_at_once() -> None:
+    made = queues(url(1), url(2), robots=True, delay=60.0)
+    made.hold(A, 1_000.0, 0.0)
+
+    made.give_up(A, (Outcome.CONNECT_REFUSED, ""), 0.0)
+
+    assert made.next(0.0) == url(1)
+    made.done(url(1), 0.0, sent=False)
+    assert made.next(0.0) == url(2)
+
+
+def test_a_url_of_an_unknown_host_makes_it_wanted() -> None:
+    made = queues()
+
+    made.add(url(1), 0.0)
+
+    assert list(made.wants()) == [Want(A, after=0, limit=4_096)]
+    assert list(made.wants()) == []
+    assert not made.drained
+
+
+def test_urls_beyond_the_window_stay_on_disk_until_memory_runs_low() -> None:
+    made = HostQueues(delay=0.0, per_host=99, robots=False, window=16)
+    made.open(HostQueue(A, 0.0), [url(n) for n in range(1, 17)], 40, 0.0)
+    assert not made.hungry
+
+    for _ in range(12):
+        made.next(0.0)
+
+    assert list(made.wants()) == [Want(A, after=16, limit=16)]
+    made.loaded(A, [url(n) for n in range(17, 33)], 0.0)
+    assert len(made) == 40 - 12
+
+
+def test_a_url_that_becomes_known_during_a_load_is_not_taken_twice() -> None:
+    made = HostQueues(delay=0.0, per_host=99, robots=False, window=16)
+    made.open(HostQueue(A, 0.0), [url(1)], 3, 0.0)
+    (want,) = made.wants()
+    made.add(url(4), 0.0)
+
+    made.loaded(A, [url(2), url(3)], 0.0)
+
+    assert list(made.wants()) == [Want(A, after=3, limit=want.limit)]
+    made.loaded(A, [url(4)], 0.0)
+    assert [made.next(0.0) for _ in range(5)] == [url(1), url(2), url(3), url(4), None]
+
+
+def test_hosts_beyond_the_bound_stay_on_disk_until_another_is_done() -> None:
+    made = HostQueues(delay=0.0, per_host=1, robots=False, most_hosts=1)
+    made.open(HostQueue(A, 0.0), [url(1)], 1, 0.0)
+    made.add(url(2, B), 0.0)
+    assert made.elsewhere
+    assert made.room_for_hosts(0.0) == 0
+
+    made.done(fetch(made, 0.0), 0.0)
+
+    assert made.room_for_hosts(0.0) == 1
+    made.expect([B], more=False)
+    assert [want.host for want in made.wants()] == [B]
+
+
+def test_a_host_with_nothing_left_and_nothing_in_flight_is_drained() -> None:
+    made = queues(url(1))
+    assert not made.drained
+    turn = fetch(made, 0.0)
+    assert not made.drained
+
+    made.done(turn, 0.0)
+
+    assert made.drained
+    assert made.next(0.0) is None
+
+
+def test_the_smallest_gap_between_two_requests_is_kept() -> None:
+    made = queues(url(1), url(2), url(3))
+    for now in (0.5, 3.0, 4.5):
+        made.done(fetch(made, now), now)
+
+    assert made.hosts[A].smallest_gap == 1.5
+
+
+def test_waiting_for_the_delay_and_for_a_slot_are_told_apart() -> None:
+    made = queues(url(1), url(2), delay=2.0)
+    made.done(fetch(made, 0.0), 0.5)
+
+    assert made.next(5.0) == url(2)
+
+    assert made.hosts[A].polite_wait == 1.5
+    assert made.hosts[A].slot_wait == 3.0
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([A, B]), st.floats(0, 3)), min_size=1, max_size=40),
+    st.floats(0, 2),
+    st.integers(1, 3),
+)
+def test_every_url_comes_out_once_and_no_host_is_hurried(
+    given_urls: list[tuple[str, float]], delay: float, per_host: int
+) -> None:
+    urls = [url(id_, host, due=due) for id_, (host, due) in enumerate(given_urls, 1)]
+    made = queues(*urls, delay=delay, per_host=per_host)
+    now, seen, sent = 0.0, [], {A: -inf, B: -inf}
+    while (turn := made.next(now)) is not None:
+        if isinstance(turn, Wait):
+            assert turn.until > now
+            now = turn.until
+            continue
+        assert turn.due <= now
+        assert now - sent[turn.host] >= delay - 1e-9
+        sent[turn.host] = now
+        seen.append(turn.id)
+        made.sent(turn.host, now)
+        made.done(turn, now)
+
+    assert sorted(seen) == [one.id for one in urls]
+    assert made.drained

@@ -1,0 +1,116 @@
+"""Every code block of the README and the docs is run, with a site on loopback in the place of example.org."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.arguments import parse
+from crawler.config import Config, build
+from tests.cli.command import ROOT, environment
+from tests.site import Site
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OURS = "scripts/"
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [
+        (page.name, match[2])
+        for page in PAGES
+        for match in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if match[1] == language
+    ]
+
+
+@pytest.fixture
+def web() -> Iterator[Site]:
+    site = Site()
+    with site.serve_in_thread():
+        site.page("/", links=("/manual/",))
+        site.page("/manual/")
+        yield site
+
+
+@pytest.fixture
+def path_with_python(tmp_path: Path) -> str:
+    """A search path on which ``python`` is the one that runs the tests."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    (folder / "python").chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def test_every_block_is_of_a_kind_that_is_tested() -> None:
+    kinds = {match[1] for page in PAGES for match in BLOCK.finditer(page.read_text(encoding="utf-8"))}
+
+    assert kinds == {"sh", "python", "toml"}
+
+
+def test_the_commands_of_the_quickstart_do_what_it_says(web: Site, path_with_python: str, tmp_path: Path) -> None:
+    script = "".join(block for page, block in blocks("sh") if page == "quickstart.md")
+    here = script.replace("https://example.org", web.origin).replace("\nexample.org", f"\n{web.origin}")
+    work = tmp_path / "work"
+    work.mkdir()
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", here],
+        cwd=work,
+        env=environment(PATH=path_with_python),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "@example.org" not in done.stderr
+    assert {path.name for path in work.iterdir()} == {
+        *("seed.txt", "crawl-out", "docs", "manual", "files", "fast", "nightly"),
+    }
+
+
+@pytest.mark.parametrize(("page", "block"), [one for one in blocks("sh") if one[0] != "quickstart.md"])
+def test_the_commands_of_other_pages_are_scripts_of_ours_or_can_be_parsed(page: str, block: str) -> None:
+    for line in block.splitlines():
+        command, *arguments = shlex.split(line, comments=True)
+
+        assert command.startswith(OURS), page
+        assert os.access(ROOT / command, os.X_OK), page
+        assert command != "scripts/crawl" or not arguments or parse(arguments).seeds
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("toml"))
+def test_settings_in_the_docs_can_be_used(page: str, block: str) -> None:
+    assert build(tomllib.loads(block), where=page) != Config()
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("python"))
+def test_programs_in_the_docs_run(page: str, block: str, web: Site, tmp_path: Path) -> None:
+    assert "crawl(" in block, page
+    prelude = "from crawler.config import Config, Fetch\nCONFIG = Config(fetch=Fetch(allow_private='seeds'))\n"
+    program = block.replace("from __future__ import annotations\n", "")
+    program = prelude + program.replace('["https://example.org/"]', f'["{web.url("/")}"], config=CONFIG')
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2 pages, 0 failed\n", "")
+
+
+def test_every_link_within_the_docs_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,151 @@
+"""Every scenario is played beside a healthy host, a chapter a crawl; each URL then has to have ended as it must."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from crawler.api import Crawler
+from crawler.config import Config, build
+from crawler.net import session
+from crawler.report.report import Report
+from tests import certificates
+from tests.hostile import Scenario, Stage
+from tests.names import NameServer
+from tests.scenarios import transport
+from tests.site import Site
+
+GUARD = 60.0
+"""Seconds after which a run is taken for hung."""
+HEALTHY = 12
+_MUTE = {"timeout": 5.0}
+
+
+@dataclass
+class Run:
+    """What one crawl through a chapter left."""
+
+    config: Config
+    report: Report
+    lines: list[dict[str, Any]]
+    healthy: set[str]
+    stages: dict[Scenario, Stage]
+    folder: Path
+    pages: dict[str, dict[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pages = {line["url"]: line for line in self.lines}
+
+    def page(self, stage: Stage) -> dict[str, Any]:
+        """Return the line of a scenario's URL."""
+        return self.pages[stage.url]
+
+
+def impatient(ca_file: str = "", **sections: dict[str, Any]) -> Config:
+    """Return settings with which every wait is short."""
+    plain: dict[str, dict[str, Any]] = {
+        "politeness": {"delay": 0.0, "per_host": 4, "robots": "ignore"},
+        "fetch": {
+            "allow_private": "always",
+            "concurrency": 128,
+            "ca_file": ca_file,
+            "backoff": 0.01,
+            "max_backoff": 0.05,
+            "connect_timeout": 1.0,
+            "head_timeout": 1.0,
+            "total_timeout": 3.0,
+            "lowest_rate": 20_000,
+            "lowest_rate_after": 1.0,
+            "max_body": 2 * 1024**2,
+        },
+        "parse": {"workers": 1, "timeout": 5.0, "max_decoded": 4 * 1024**2},
+        "store": {"durability": "normal"},
+    }
+    for name, settings in sections.items():
+        plain[name] = {**plain.get(name, {}), **settings}
+    return build(plain)
+
+
+async def played(scenarios: tuple[Scenario, ...], config: Config, folder: Path, zone: Any) -> Run:
+    """Crawl all scenarios and a healthy site at once."""
+    async with contextlib.AsyncExitStack() as opened:
+        names = await opened.enter_async_context(NameServer(zone))
+        patched = opened.enter_context(pytest.MonkeyPatch.context())
+        patched.setattr(session, "AsyncResolver", names.resolver)
+        site = await opened.enter_async_context(Site())
+        for number in range(HEALTHY):
+            site.page(f"/{number}", links=(f"/{number + 1}",) if number + 1 < HEALTHY else ())
+        stages = {}
+        for scenario in scenarios:
+            context = certificates.server_context(scenario.tls) if scenario.tls else None
+            stages[scenario] = await opened.enter_async_context(Stage(scenario, context))
+        async with asyncio.timeout(GUARD), Crawler(config, out=folder) as crawler:
+            report = await crawler.crawl([site.url("/0"), *(stage.url for stage in stages.values())])
+        while any(stage.open for stage in stages.values()):
+            await asyncio.sleep(0)
+    lines = [json.loads(line) for line in (folder / "pages.jsonl").read_text().splitlines()]
+    return Run(config, report, lines, {site.url(f"/{number}") for number in range(HEALTHY)}, stages, folder)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
+    """Play a chapter under an event loop, once."""
+    done: dict[tuple[str, str], Run] = {}
+
+    def run(chapter: str, loop: str) -> Run:
+        if (chapter, loop) not in done:
+            folder = tmp_path_factory.mktemp(f"{chapter}-{loop}")
+            config = impatient(certificates.ca_file(folder), **SETTINGS.get(chapter, {}))
+            factory = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
+            with asyncio.Runner(loop_factory=factory) as runner:
+                module = CHAPTERS[chapter]
+                zone = getattr(module, "zone", transport.zone)
+                done[chapter, loop] = runner.run(played(module.SCENARIOS, config, folder / "out", zone))
+        return done[chapter, loop]
+
+    return run
+
+
+CHAPTERS: dict[str, Any] = {"transport": transport}
+SETTINGS: dict[str, dict[str, Any]] = {}
+LOOPS = {"transport": ("asyncio", "uvloop")}
+_ALL = [(chapter, loop) for chapter in CHAPTERS for loop in LOOPS.get(chapter, ("asyncio",))]
+
+
+@pytest.mark.parametrize(
+    ("chapter", "loop", "scenario"),
+    [
+        pytest.param(chapter, loop, scenario, id=f"{scenario.number}-{scenario.name}-{loop}".replace(" ", "_"))
+        for chapter, loop in _ALL
+        for scenario in CHAPTERS[chapter].SCENARIOS
+    ],
+)
+def test_a_url_ends_as_it_must(runs: Callable[[str, str], Run], chapter: str, loop: str, scenario: Scenario) -> None:
+    run = runs(chapter, loop)
+    stage = run.stages[scenario]
+    page = run.page(stage)
+
+    assert page["outcome"] in {str(outcome) for outcome in scenario.outcomes}, page
+    assert page["attempts"] == scenario.attempts, page
+    assert len(stage.requests) == (scenario.attempts if scenario.asked is None else scenario.asked)
+    if scenario.check is not None:
+        scenario.check(run, stage)
+
+
+@pytest.mark.parametrize(("chapter", "loop"), _ALL)
+def test_nothing_is_lost_beside_hostile_hosts(runs: Callable[[str, str], Run], chapter: str, loop: str) -> None:
+    run = runs(chapter, loop)
+
+    assert run.report.conserved
+    assert run.report.totals.queued == 0
+    assert {url for url in run.healthy if run.pages[url]["outcome"] == "ok"} == run.healthy
+    assert [url for url, times in Counter(line["url"] for line in run.lines).items() if times > 1] == []
