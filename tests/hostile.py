@@ -121,6 +121,7 @@ class Stage:
 
     scenario: Scenario
     context: ssl.SSLContext | None = None
+    port: int = 0
     requests: list[Heard] = field(default_factory=list)
     connections: int = 0
     open: int = 0
@@ -131,12 +132,6 @@ class Stage:
     _server: asyncio.Server | None = None
     _fillers: list[socket.socket] = field(default_factory=list)
     _talks: dict[asyncio.Task[Any], asyncio.StreamWriter] = field(default_factory=dict)
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        assert self._socket is not None
-        return int(self._socket.getsockname()[1])
 
     @property
     def origin(self) -> str:
@@ -152,6 +147,7 @@ class Stage:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
         if self.scenario.listens == "full":
             self._fill(self._socket)
         if self.scenario.listens == "yes":
@@ -191,8 +187,8 @@ class Stage:
         try:
             assert self.scenario.play is not None
             await self.scenario.play(Talk(reader, writer, self))
-        except (OSError, EOFError, asyncio.LimitOverrunError):
-            pass  # the client left
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the client left, or the play is over
         finally:
             self.open -= 1
             writer.close()

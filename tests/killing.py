@@ -34,6 +34,8 @@ RUN_LIMIT = 60.0
 STOP_LIMIT = 10.0
 """Seconds in which a crawl must stop when asked, and orphans must notice that they are orphans."""
 JITTER = 0.03
+DELAY = 1.0
+"""Seconds between requests in polite crawls: longer than a restart takes, or a forgotten clock would not show."""
 SETTINGS = """\
 [fetch]
 backoff = 0.05
@@ -148,10 +150,10 @@ def tear(folder: Path, how: Tear) -> bool:
 def trial(seed: int, folder: Path, *, kills: int, pages: int) -> Trial:
     """Crawl a random web undisturbed, then once more with kills, and compare both with the truth.
 
-    The seed also decides whether robots.txt is obeyed (every second) and a delay kept (every third, with fewer pages).
+    The seed also decides whether robots.txt is obeyed (every second) and a delay kept (every third, with few pages).
     """
-    began, delay = time.monotonic(), 0.03 if seed % 3 == 2 else 0.0
-    web = Web.make(seed, pages=max(6, pages // 2 if delay else pages), obey=seed % 2 == 1)
+    began, delay = time.monotonic(), DELAY if seed % 3 == 2 else 0.0
+    web = Web.make(seed, pages=max(6, pages // 4 if delay else pages), obey=seed % 2 == 1)
     result = Trial(seed)
     sites, beyond = [Site(f"127.0.0.{number + 1}") for number in range(web.hosts)], Site("127.0.0.99")
     with serve_in_thread(*sites, beyond):

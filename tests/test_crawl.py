@@ -297,7 +297,7 @@ async def test_links_are_found_in_compressed_pages_and_the_archive_keeps_what_ca
 
 
 async def test_a_body_cut_short_is_tried_again_and_then_kept_as_cut(site: Site, tmp_path: Path) -> None:
-    start = site.page("/", body=b"x" * 5000, truncate=1000)
+    start = site.page("/", body="x" * 5000, truncate=1000)
 
     report = await crawl([start], config=EAGER, out=tmp_path)
 

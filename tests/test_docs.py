@@ -54,7 +54,7 @@ def path_with_python(tmp_path: Path) -> str:
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
     kinds = {match[1] for page in PAGES for match in BLOCK.finditer(page.read_text(encoding="utf-8"))}
 
-    assert kinds == {"sh", "python", "toml"}
+    assert kinds == {"sh", "python", "toml", "text"}
 
 
 def test_the_commands_of_the_quickstart_do_what_it_says(web: Site, path_with_python: str, tmp_path: Path) -> None:

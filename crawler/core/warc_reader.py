@@ -120,9 +120,8 @@ class _Source:
             size += len(parts[-1])
             if size > limit:
                 raise WarcError(begin, f"the record is larger than {limit} bytes")
-            rest = gzip.unused_data or gzip.unconsumed_tail
-            self.position += len(self._waiting) - len(rest)
-            self._waiting = rest
+            self.position += len(self._waiting) - len(gzip.unused_data)
+            self._waiting = gzip.unused_data
         return b"".join(parts)
 
 

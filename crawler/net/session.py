@@ -3,22 +3,24 @@
 Theory of operation
 -------------------
 aiohttp parses HTTP and keeps connections; everything that decides is ours.
-An :class:`Exchange` accompanies one request through it by way of a context variable: the connector tells it when a
-connection is there, the resolver when a name is known, and the protocol gives it the header bytes exactly as they came.
 Redirects, cookies, decompression, retries and time limits of the client are off: each has its own place in the crawler.
+
+Connections share the process's file descriptors with the archive, the database, the workers and the caller.
+So of those that are free when the crawl begins, half may be connections in use and half connections that are kept;
+who must wait for one waits without his clock running.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
+import resource
 import socket
 import ssl
-import time
-from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -27,141 +29,96 @@ from aiohttp.connector import Connection
 from aiohttp.resolver import AsyncResolver
 
 from crawler.config import Fetch
-from crawler.core.headers import split_head
 from crawler.errors import ConfigError
-from crawler.net.guard import Guard
+from crawler.net.exchange import Wire, current
+from crawler.net.guard import AddressBlocked, Guard
 
 MAX_HEADER_LINE = 64 * 1024
 MAX_HEADERS = 1_000
-MAX_HEAD = 1024 * 1024
-"""Bytes of a whole response header."""
 _DNS_TTL = 300
 _KEEP_ALIVE = 30.0
 _READ_SIZE = 256 * 1024
+_MOST_ADDRESSES = 3
+"""Of one family and host that are tried: a name with a hundred must not make us knock a hundred times."""
+_SPARE_FILES = 32
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
+_FILES_PAUSE = 0.1
+_FILES_PATIENCE = 60.0
+"""Seconds that a fetch waits for a file descriptor before it counts as failed."""
 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
-
-
-@dataclass(slots=True, eq=False)
-class Exchange:
-    """What is learned on the way about one request: mutable, for it grows while the request goes through."""
-
-    trusted: bool
-    """Whether a seed names the host, so that its address may be private."""
-    settings: Fetch
-    deadline: asyncio.Timeout
-    began: float
-    """Loop time, as all times here that are not named ``*_at``."""
-    on_sent: Callable[[], None]
-    dns: float = 0.0
-    connect: float = 0.0
-    fresh: bool = False
-    """Whether a connection was made for it."""
-    sent_at: float = 0.0
-    """Unix seconds; 0.0 until the request goes out."""
-    sent: float = 0.0
-    headed: float = 0.0
-    """When the header was complete."""
-    resolving: bool = False
-    socket: socket.socket | None = None
-    """The last socket that was made for it."""
-    protocol: Wire | None = None
-
-    @property
-    def handshaking(self) -> bool:
-        """Whether, at a time-out, TCP had connected: the client closes a socket that never did at once."""
-        return self.socket is not None and self.socket.fileno() >= 0
-
-    def connecting(self) -> None:
-        """Take note that no kept connection was at hand."""
-        self.fresh = True
-        self.deadline.reschedule(asyncio.get_running_loop().time() + self.settings.connect_timeout)
-
-    def connected(self, protocol: Wire) -> None:
-        """Take note that the request goes out now."""
-        self.sent, self.sent_at = asyncio.get_running_loop().time(), time.time()
-        if self.fresh:
-            self.connect = self.sent - self.began - self.dns
-            self.deadline.reschedule(self.sent + self.settings.head_timeout)
-        self.protocol = protocol
-        protocol.expect_head()
-        self.on_sent()
-
-
-current: ContextVar[Exchange] = ContextVar("crawler.exchange")
-
-
-class Wire(ResponseHandler):
-    """aiohttp's protocol, which also keeps the response header as it came."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.address = ""
-        self.head = b""
-        self.head_too_large = False
-        self._raw: bytes | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember who answers."""
-        super().connection_made(transport)
-        peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else ""
-
-    def expect_head(self) -> None:
-        """Begin to keep what comes, up to the end of the header."""
-        self.head, self._raw, self.head_too_large = b"", b"", False
-
-    def data_received(self, data: bytes) -> None:
-        """Keep the header, and pass everything on."""
-        if self._raw is not None:
-            self._keep(data)
-        super().data_received(data)
-
-    def _keep(self, data: bytes) -> None:
-        self._raw = raw = (self._raw or b"") + data
-        if b"\n" in data and (found := split_head(raw)) is not None:
-            self.head, self._raw = found[0], None
-        elif len(raw) > MAX_HEAD:
-            self.head_too_large, self._raw = True, None
-            self.force_close()
-            if self.transport is not None:
-                self.transport.close()
+_OURS = frozenset({"connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"})
+"""What frames a message, and so is not for the settings to say."""
+_is_name = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+").fullmatch
+_is_value = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
 
 
 class _Connector(aiohttp.TCPConnector):
-    def __init__(self, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
-        super().__init__(loop=loop, **options)
-        self._factory = partial(Wire, loop=loop)
+    def __init__(self, *, loop: asyncio.AbstractEventLoop, room: int, **options: Any) -> None:
+        super().__init__(loop=loop, limit=room, **options)
+        self._factory = self._wire  # type: ignore[assignment]  # called without arguments, as aiohttp's partial is
+        self._room = room
+        self._kept: dict[ResponseHandler, None] = {}
+        """Connections that nobody uses, in the order in which they were kept; some may be closed by now."""
+
+    def _wire(self) -> Wire:
+        # Called when TCP has connected, before TLS.
+        current.get().handshaking = True
+        return Wire(self._loop)
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Connection:  # noqa: ASYNC109  aiohttp's signature
         connection = await super().connect(req, traces, timeout)
         protocol = connection.protocol
         assert isinstance(protocol, Wire)  # noqa: S101  the factory above makes nothing else
+        self._kept.pop(protocol, None)
         current.get().connected(protocol)
         return connection
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ASYNC109
-        current.get().connecting()
-        return await super()._create_connection(req, traces, timeout)
+        exchange, loop = current.get(), asyncio.get_running_loop()
+        patience = loop.time() + _FILES_PATIENCE
+        while True:
+            exchange.connecting()
+            try:
+                return await super()._create_connection(req, traces, timeout)
+            except OSError:
+                if not exchange.out_of_files or loop.time() > patience:
+                    raise
+            exchange.out_of_files = False
+            paused = exchange.paused()
+            self._let_go(len(self._kept))
+            await asyncio.sleep(_FILES_PAUSE)
+            exchange.resumed(paused)
 
+    async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
+        exchange = current.get()
+        paused = exchange.paused()
+        await super()._wait_for_available_connection(key, traces)
+        exchange.resumed(paused)
 
-class _Resolver(AbstractResolver):
-    """aiodns, chosen explicitly; it tells the exchange how long a look-up took."""
-
-    def __init__(self) -> None:
-        self._inner = AsyncResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+    async def _resolve_host(self, host: str, port: int, traces: Any = None) -> list[ResolveResult]:
         loop, exchange = asyncio.get_running_loop(), current.get()
         began = loop.time()
         exchange.resolving = True
-        addresses = await self._inner.resolve(host, port, family)
+        addresses = await super()._resolve_host(host, port, traces)
         exchange.resolving = False
-        exchange.dns = loop.time() - began
-        return addresses
+        exchange.dns += loop.time() - began
+        six = [address for address in addresses if ":" in address["host"]]
+        four = [address for address in addresses if ":" not in address["host"]]
+        return six[:_MOST_ADDRESSES] + four[:_MOST_ADDRESSES]
 
-    async def close(self) -> None:
-        await self._inner.close()
+    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close)
+        if isinstance(protocol, Wire) and protocol.transport is not None:
+            protocol.expect_nothing()
+            self._kept[protocol] = None
+            if len(self._kept) > self._room:
+                self._let_go(1)
+
+    def _let_go(self, count: int) -> None:
+        for protocol in list(self._kept)[:count]:
+            del self._kept[protocol]
+            protocol.close()
 
 
 class Session:
@@ -170,16 +127,19 @@ class Session:
     def __init__(self, settings: Fetch, resolver: AbstractResolver | None = None) -> None:
         self._settings = settings
         self._resolver = resolver
-        self.headers = request_headers(settings)
+        headers = request_headers(settings)
+        self.headers = {name: value for name, value in headers.items() if name.lower() not in _SECRET}
+        self.secrets = {name: value for name, value in headers.items() if name.lower() in _SECRET} or None
+        """Only for hosts that a seed names: a redirect must not lead them elsewhere."""
         self.guard = Guard(settings.allow_private, lambda: current.get().trusted)
         self.connections = 0
 
-    async def __aenter__(self) -> Self:
-        self._resolver = self._resolver or _Resolver()
+    async def __aenter__(self) -> Session:
+        self._resolver = self._resolver or AsyncResolver()
         connector = _Connector(
             loop=asyncio.get_running_loop(),
+            room=room_for_connections(),
             resolver=self._resolver,
-            limit=0,  # how many may be in flight, and at which host, is decided before a request gets here
             ttl_dns_cache=_DNS_TTL,
             keepalive_timeout=_KEEP_ALIVE,
             ssl=_tls(self._settings.ca_file),
@@ -201,7 +161,17 @@ class Session:
         return self
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        made = current.get().socket = self.guard.socket(address)
+        exchange = current.get()
+        exchange.handshaking = False
+        try:
+            made = self.guard.socket(address)
+        except AddressBlocked:
+            exchange.blocked = str(address[4][0])
+            raise
+        except OSError as error:
+            exchange.out_of_files = error.errno in _NO_FILES
+            raise
+        exchange.sockets += 1
         self.connections += 1
         return made
 
@@ -211,18 +181,42 @@ class Session:
             await self._resolver.close()
 
 
+def room_for_connections() -> int:
+    """Return how many connections may be in use, and as many again be kept, by the file descriptors that are free."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return 0  # aiohttp's word for no limit
+    try:
+        taken = len(os.listdir("/proc/self/fd"))
+    except OSError:
+        taken = 64
+    return max(1, (limit - taken - min(_SPARE_FILES, limit // 8)) // 2)
+
+
 def request_headers(settings: Fetch) -> dict[str, str]:
-    """Return the headers that every request carries, besides Host, in the order in which they are sent."""
+    """Return the headers that every request carries, besides Host, in the order in which they are sent.
+
+    Raises:
+        ConfigError: one of the settings cannot be sent, or would frame the request anew.
+    """
     agent = f"{settings.user_agent} (+{settings.contact})" if settings.contact else settings.user_agent
-    return {
+    headers = {
         "User-Agent": agent,
         "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
         "Accept-Encoding": "gzip, deflate, br, zstd",
-        **settings.headers,
     }
+    usual = {name.lower(): name for name in headers}
+    for name, value in settings.headers.items():
+        if not _is_name(name) or name.lower() in _OURS:
+            raise ConfigError(f"fetch.headers: {name!a} is no header of yours to set")
+        headers[usual.get(name.lower(), name)] = value
+    for name, value in headers.items():
+        if not _is_value(value):
+            raise ConfigError(f"a control character in the {name} header")
+    return headers
 
 
-def request_tail(headers: dict[str, str]) -> bytes:
+def request_tail(headers: Mapping[str, str]) -> bytes:
     """Return these headers as bytes for the archive, up to and with the empty line, without what is secret."""
     lines = (f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _SECRET)
     return ("".join(lines) + "\r\n").encode("utf-8")

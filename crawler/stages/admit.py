@@ -75,6 +75,8 @@ class Admit:
         self._now = now
         self._jitter = jitter
         self.agent = fetch.user_agent
+        self._spared: set[int] = set()
+        """URLs whose last request met a connection that the server had closed."""
 
     def __call__(self, source: CrawlURL) -> Fetched | None:
         """Return None if ``source`` may be fetched; else how it ends, and its host is free again."""
@@ -115,10 +117,14 @@ class Admit:
         queue = self._queues.hosts[source.host]
         self._queues.done(source, now, sent=bool(fetched.sent_at))
         hold = self._hold(queue, fetched, now) if self._troubles(queue, fetched, now) else 0.0
+        spared = source.id in self._spared
+        self._spared.discard(source.id)
         if fetched.outcome is None:
             return Fate()
-        if fetched.outcome is Outcome.DISCONNECTED and fetched.timings.reused:
-            # The server had closed a connection that we kept: no attempt was made.
+        if fetched.outcome is Outcome.DISCONNECTED and fetched.timings.reused and not spared:
+            # The server had closed a connection that we kept, so no attempt was made.
+            # Not twice in a row: a server that hangs up on the same URL every time must not keep us for ever.
+            self._spared.add(source.id)
             return Fate(replace(source, attempts=source.attempts - 1, due=now))
         at = retry_at(
             fetched.outcome,

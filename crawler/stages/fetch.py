@@ -7,15 +7,13 @@ where the time in total and the lowest rate both count. The body is kept as it c
 from __future__ import annotations
 
 import asyncio
-import errno
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Protocol
 
 import aiohttp
-from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from crawler.config import Fetch
@@ -24,8 +22,9 @@ from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind, Timings
 from crawler.core.redirect import follow, outcome_of
 from crawler.core.text import printable
-from crawler.net.guard import AddressBlocked
-from crawler.net.session import Exchange, Session, current, request_tail
+from crawler.net.exchange import Exchange, current
+from crawler.net.failures import failure, too_late
+from crawler.net.session import Session, request_tail
 
 
 class Fetcher(Protocol):
@@ -68,14 +67,16 @@ class HttpFetcher:
     async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
         """Fetch ``source``; see :class:`Fetcher`."""
         began_at, began = time.time(), self._clock()
-        settings = self._settings
-        deadline = asyncio.timeout_at(began + settings.head_timeout)
-        exchange = Exchange(trusted, settings, deadline, began, sent)
+        settings, session = self._settings, self._session
+        ends = began + settings.total_timeout
+        deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
+        exchange = Exchange(trusted, settings, deadline, began, ends, sent)
         token = current.set(exchange)
         answer = Fetched(source, began_at, 0.0, None)
         try:
             async with deadline:
-                response = await self._session.client.get(URL(source.url, encoded=True), allow_redirects=False)
+                url, secrets = URL(source.url, encoded=True), session.secrets if trusted else None
+                response = await session.client.get(url, headers=secrets, allow_redirects=False)
                 try:
                     answer = self._head(answer, response, exchange)
                     body = await self._body(response, exchange)
@@ -83,9 +84,9 @@ class HttpFetcher:
                     response.close()
                 answer = _with_body(answer, body)
         except TimeoutError:
-            answer = replace(answer, outcome=_too_late(exchange, source), detail="")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            outcome, detail = _failure(error, exchange)
+            answer = _with_body(answer, _too_late(exchange, source))
+        except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
+            outcome, detail = failure(error, exchange)
             answer = replace(answer, outcome=outcome, detail=printable(detail))
         finally:
             current.reset(token)
@@ -95,7 +96,7 @@ class HttpFetcher:
         exchange.headed = self._clock()
         wire = exchange.protocol
         assert wire is not None  # noqa: S101  there is no answer without a connection
-        head = wire.head or _rebuilt_head(response)
+        head = wire.take_head() or _rebuilt_head(response)
         headers = Headers(head)
         url, status = response.url, response.status
         outcome, location, detail = outcome_of(status), "", ""
@@ -122,11 +123,10 @@ class HttpFetcher:
         if (announced := response.content_length or 0) > settings.max_body:
             return _Body(b"", "length", Outcome.TOO_LARGE, f"{announced} bytes announced")
         start = self._clock()
-        last = exchange.began + settings.total_timeout
+        last, chunks, size = exchange.ends, exchange.chunks, 0
         if not content.is_eof():
-            exchange.deadline.reschedule(min(last, start + settings.lowest_rate_after))
-        chunks: list[bytes] = []
-        size = 0
+            patience = settings.lowest_rate_after if settings.lowest_rate else inf
+            exchange.deadline.reschedule(min(last, start + patience))
         try:
             while chunk := await content.readany():
                 chunks.append(chunk)
@@ -138,8 +138,9 @@ class HttpFetcher:
                     patience = max(settings.lowest_rate_after, size / settings.lowest_rate)
                     exchange.deadline.reschedule(min(last, start + patience))
         except (aiohttp.ClientError, OSError) as error:
-            outcome, detail = _failure(error, exchange)
-            return _Body(b"".join(chunks), "disconnect", outcome, printable(detail))
+            outcome, detail = failure(error, exchange)
+            why = "length" if outcome is Outcome.TOO_LARGE else "disconnect"
+            return _Body(b"".join(chunks), why, outcome, printable(detail))
         return _Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
     def _timed(self, answer: Fetched, exchange: Exchange) -> Fetched:
@@ -177,87 +178,7 @@ def _rebuilt_head(response: aiohttp.ClientResponse) -> bytes:
     return b"\r\n".join([status, *(name + b": " + value for name, value in response.raw_headers), b"", b""])
 
 
-def _too_late(exchange: Exchange, source: CrawlURL) -> Outcome:
-    if exchange.headed:
-        slow = exchange.deadline.when() or 0.0
-        return Outcome.SLOW_BODY if slow < exchange.began + exchange.settings.total_timeout else Outcome.TOTAL_TIMEOUT
-    if exchange.sent:
-        return Outcome.HEAD_TIMEOUT
-    if exchange.resolving:
-        return Outcome.DNS_TIMEOUT
-    if source.url.startswith("https:") and exchange.handshaking:
-        return Outcome.TLS_TIMEOUT
-    return Outcome.CONNECT_TIMEOUT
-
-
-# failures, from the most to the least specific
-
-_ERRNO = {
-    errno.ECONNREFUSED: Outcome.CONNECT_REFUSED,
-    errno.ETIMEDOUT: Outcome.CONNECT_TIMEOUT,
-    errno.ECONNRESET: Outcome.CONN_RESET,
-    errno.EPIPE: Outcome.CONN_RESET,
-    errno.EHOSTUNREACH: Outcome.CONNECT_UNREACHABLE,
-    errno.ENETUNREACH: Outcome.CONNECT_UNREACHABLE,
-    errno.EAFNOSUPPORT: Outcome.CONNECT_UNREACHABLE,
-    errno.EADDRNOTAVAIL: Outcome.CONNECT_UNREACHABLE,
-}
-_CERTIFICATE = {10: Outcome.TLS_EXPIRED, 9: Outcome.TLS_EXPIRED, 62: Outcome.TLS_HOSTNAME, 64: Outcome.TLS_HOSTNAME}
-"""By OpenSSL's X509_V_ERR_* numbers; every other means that nobody trusted vouches for it."""
-_NXDOMAIN = (1, 4)
-"""ARES_ENODATA and ARES_ENOTFOUND."""
-_DNS_TIMEOUT = (11, 12)
-"""ARES_ECONNREFUSED and ARES_ETIMEOUT: no name server answered."""
-
-
-def _failure(error: BaseException, exchange: Exchange) -> tuple[Outcome, str]:
-    """Give the failure of a request its name; the detail says what was seen."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _dns_failure(error), text
-    causes = tuple(_causes(error))
-    for cause in causes:
-        if isinstance(cause, AddressBlocked) or "is a private or reserved address" in str(cause):
-            return Outcome.ADDRESS_BLOCKED, str(cause)
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _CERTIFICATE.get(cause.verify_code, Outcome.TLS_UNTRUSTED), cause.verify_message
-        if isinstance(cause, ssl.SSLError):
-            return Outcome.TLS_PROTOCOL, cause.reason or str(cause)
-    if (exchange.protocol is not None and exchange.protocol.head_too_large) or _header_too_large(causes):
-        return Outcome.HEADER_TOO_LARGE, text
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Outcome.DISCONNECTED, "the server hung up"
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.errno in _ERRNO:
-            return _ERRNO[cause.errno], text
-    if isinstance(error, aiohttp.ClientPayloadError):
-        short = "Not enough data" in " ".join(map(str, causes))
-        return (Outcome.BODY_INCOMPLETE, "the body ends too early") if short else (Outcome.HTTP_MALFORMED, text)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Outcome.HTTP_MALFORMED, error.message.splitlines()[0] if error.message else "not HTTP"
-    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
-        return Outcome.URL_INVALID, text
-    if isinstance(error, OSError) and not exchange.sent:
-        return Outcome.CONNECT_FAILED, text
-    return Outcome.FETCH_FAILED, f"{type(error).__name__}: {text}"
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        if isinstance(error, aiohttp.ClientConnectorError) and error.os_error not in found:
-            found.append(error.os_error)
-        error = error.__cause__
-    return found
-
-
-def _dns_failure(error: aiohttp.ClientConnectorDNSError) -> Outcome:
-    code = next((cause.args[0] for cause in _causes(error) if type(cause).__name__ == "DNSError"), None)
-    if code in _NXDOMAIN:
-        return Outcome.DNS_NXDOMAIN
-    return Outcome.DNS_TIMEOUT if code in _DNS_TIMEOUT else Outcome.DNS_FAILED
-
-
-def _header_too_large(causes: tuple[BaseException, ...]) -> bool:
-    return any(isinstance(cause, LineTooLong) or "Too many headers" in str(cause) for cause in causes)
+def _too_late(exchange: Exchange, source: CrawlURL) -> _Body:
+    """Say what took too long, and keep what there is of the body."""
+    outcome = too_late(exchange, tls=source.url.startswith("https:"))
+    return _Body(b"".join(exchange.chunks), "time" if exchange.headed else "", outcome)

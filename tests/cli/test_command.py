@@ -44,7 +44,9 @@ def report_of(folder: Path) -> Report:
 
 
 def pages_of(folder: Path) -> list[str]:
-    return [json.loads(line)["url"] for line in (folder / "pages.jsonl").read_text().splitlines()]
+    """Return the URLs that were asked for, as the page log has them."""
+    lines = map(json.loads, (folder / "pages.jsonl").read_text().splitlines())
+    return [line["url"] for line in lines if line["outcome"] != "robots_denied"]
 
 
 def test_a_seed_file_is_crawled_and_told(web: Site, tmp_path: Path) -> None:
@@ -125,8 +127,10 @@ def test_nothing_fetched_has_a_code_of_its_own(web: Site, tmp_path: Path) -> Non
     assert ended.out.startswith("Nothing was fetched")
 
 
-def test_a_private_address_that_no_seed_names_is_refused_only_if_asked(web: Site, tmp_path: Path) -> None:
-    ended = crawler(web.url("/b"), *EAGER, "--allow-private", "never", cwd=tmp_path)
+def test_private_addresses_are_refused_if_asked(web: Site, tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text("[fetch]\nbackoff = 0\n")
+
+    ended = crawler(web.url("/b"), *EAGER, "--allow-private", "never", "--config", "my.toml", cwd=tmp_path)
 
     assert ended.code == 3
     assert web.requests == []

@@ -42,7 +42,7 @@ async def drips_body(talk: Talk) -> None:
 
 async def flows_too_slowly(talk: Talk) -> None:
     await talk.heard()
-    await talk.say(head(fields={"Content-Length": "100000000"}))
+    await talk.say(head())
     await talk.say_slowly(itertools.repeat(b"x" * 4000), 0.05)
 
 
@@ -134,8 +134,8 @@ def hung_up(_run: Any, stage: Stage) -> None:
 
 
 SCENARIOS = (
-    Scenario(1, "refused", "listens at no port", Outcome.CONNECT_REFUSED, 3, listens="no"),
-    Scenario(2, "blackhole", "lets connection requests go unanswered", Outcome.CONNECT_TIMEOUT, 3, listens="full"),
+    Scenario(1, "refused", "listens at no port", Outcome.CONNECT_REFUSED, 3, listens="no", asked=0),
+    Scenario(2, "blackhole", "lets connection requests go unanswered", Outcome.CONNECT_TIMEOUT, 3, listens="full", asked=0),
     Scenario(3, "mute", "accepts, and says nothing", Outcome.HEAD_TIMEOUT, 3, hangs_after_request, check=hung_up),
     Scenario(
         4, "dripping header", "sends one header line after another, slowly", Outcome.HEAD_TIMEOUT, 3, drips_header_lines
@@ -337,7 +337,7 @@ SCENARIOS = (
         Outcome.CONNECT_REFUSED,
         3,
         host="hundred.test",
-        listens="no",
+        listens="no", asked=0,
     ),
 )
 
@@ -353,6 +353,7 @@ def zone(name: str, _time: int) -> tuple[str, ...] | int | None:
         "servfail.test": 2,
         "silent.test": None,
         "six.test": (_SIX,),
+        "nowhere.test": ("255.255.255.255",),
         "both.test": (_SIX, "127.0.0.1"),
         "hundred.test": tuple(f"127.0.1.{last}" for last in range(1, 101)),
     }

@@ -352,7 +352,8 @@ def test_a_task_that_is_none_ends_as_a_crash_and_harms_no_other() -> None:
     prepare(ParseOptions(archive=False))
     hostile = (None, 1, 200, None, None, None, "", "", 0.0)
 
-    first, second = (parsed_of(parse_worker.parse(task)) for task in (hostile, task_of(fetched())))  # type: ignore[list-item] # on purpose
+    first = parsed_of(parse_worker.parse(hostile))  # type: ignore[arg-type]  # on purpose
+    second = parsed_of(parse_worker.parse(task_of(fetched())))
 
     assert first.outcome is Outcome.PARSE_CRASH
     assert second.outcome is Outcome.OK

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import re
 import resource
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -152,20 +153,37 @@ def test_a_folder_that_cannot_be_made_is_unusable(tmp_path: Path) -> None:
         pass
 
 
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_a_disk_that_takes_no_more_ends_the_archive_and_loses_nothing_committed(tmp_path: Path) -> None:
     committed = written(tmp_path, [A])
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with archive(tmp_path, committed) as made:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (committed[FIRST][0] + 50, hard))
-        try:
-            with pytest.raises(StorageError, match=re.escape(os.strerror(27))):
-                made.append([B])
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        with pytest.raises(StorageError):
+        with largest_file(committed[FIRST][0] + 50), pytest.raises(StorageError, match=os.strerror(errno.EFBIG)):
+            made.append([B])
+        with pytest.raises(StorageError, match=os.strerror(errno.EFBIG)):
             made.append([B])
         assert made.lengths() == {}
 
     with archive(tmp_path, committed) as made:
         made.append([C])
     assert blocks(tmp_path / f"{FIRST}.open") == [block(A), block(C)]
+
+
+def test_a_segment_that_cannot_be_begun_ends_the_archive_and_is_gone_at_the_next_start(tmp_path: Path) -> None:
+    with archive(tmp_path, {}) as made:
+        with largest_file(50), pytest.raises(StorageError, match=os.strerror(errno.EFBIG)):
+            made.append([A])
+        with pytest.raises(StorageError, match=os.strerror(errno.EFBIG)):
+            made.append([A])
+
+    with archive(tmp_path, {}) as made:
+        assert names(tmp_path) == []
+        assert made.append([B])[0][0] == FIRST

@@ -1,0 +1,173 @@
+"""One request on its way: what is learned about it, and the bytes of its answer.
+
+An :class:`Exchange` accompanies a request through aiohttp by way of a context variable: the connector tells it when a
+connection is there and when a name is known, and the protocol, a :class:`Wire`, keeps the header bytes exactly as
+they came. The deadlines of a fetch follow one another here; the time in total bounds each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from aiohttp.client_proto import ResponseHandler
+
+from crawler.config import Fetch
+from crawler.core.headers import split_head
+
+MAX_HEAD = 1024 * 1024
+"""Bytes of a whole response header, interim answers before it included."""
+_MOST_SEARCHES = 100
+"""Packets in which the end of the header may seem to be: interim answers that dribble in one by one."""
+_OVERHEAD = 8
+"""Bytes on the wire for each byte of a body, at most: more than the smallest chunks need (RFC 9112 §7.1)."""
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """What is learned on the way about one request: mutable, for it grows while the request goes through."""
+
+    trusted: bool
+    """Whether a seed names the host, so that its address may be private."""
+    settings: Fetch
+    deadline: asyncio.Timeout
+    began: float
+    """Loop time, as all times here that are not named ``*_at``."""
+    ends: float
+    """When the fetch must be over."""
+    on_sent: Callable[[], None]
+    dns: float = 0.0
+    connect: float = 0.0
+    fresh: bool = False
+    """Whether a connection was made for it."""
+    sent_at: float = 0.0
+    """Unix seconds; 0.0 until the request goes out."""
+    sent: float = 0.0
+    headed: float = 0.0
+    """When the header was complete."""
+    resolving: bool = False
+    handshaking: bool = False
+    """Whether TCP has connected, and what TLS there is has still to be agreed upon."""
+    sockets: int = 0
+    """Made for it so far."""
+    blocked: str = ""
+    """An address that it may not be sent to."""
+    out_of_files: bool = False
+    protocol: Wire | None = None
+    chunks: list[bytes] = field(default_factory=list)
+    """The body so far."""
+
+    def connecting(self) -> None:
+        """Take note that no kept connection was at hand."""
+        self.fresh = True
+        self._within(asyncio.get_running_loop().time(), self.settings.connect_timeout)
+
+    def connected(self, protocol: Wire) -> None:
+        """Take note that the request goes out now."""
+        self.sent, self.sent_at = asyncio.get_running_loop().time(), time.time()
+        if self.fresh:
+            self.connect = self.sent - self.began - self.dns
+            self._within(self.sent, self.settings.head_timeout)
+        self.protocol = protocol
+        protocol.expect_head(self.settings.max_body)
+        self.on_sent()
+
+    def paused(self) -> float:
+        """Stop the clock, for what is waited for is ours and not the host's; return the time for :meth:`resumed`."""
+        self.deadline.reschedule(None)
+        return asyncio.get_running_loop().time()
+
+    def resumed(self, paused: float) -> None:
+        """Let the clock go on."""
+        now = asyncio.get_running_loop().time()
+        self.ends += now - paused
+        self._within(now, self.settings.connect_timeout)
+
+    def _within(self, now: float, seconds: float) -> None:
+        self.deadline.reschedule(min(self.ends, now + seconds))
+
+
+current: ContextVar[Exchange] = ContextVar("crawler.exchange")
+
+
+class Wire(ResponseHandler):
+    """aiohttp's protocol, which also keeps the response header as it came, and takes no more than it must."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.address = ""
+        self.lost: BaseException | None = None
+        """What ended the connection, if it did not end well."""
+        self.head_too_large = False
+        self.flooded = False
+        """Whether far more came than the body holds: in trailers or in the small print of chunks."""
+        self._head = b""
+        self._raw: bytearray | None = None
+        self._searches = 0
+        self._left = 0
+        """Bytes that may still come; negative while nothing was asked for."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember who answers."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Remember why."""
+        self.lost = exc
+        super().connection_lost(exc)
+
+    def expect_head(self, max_body: int) -> None:
+        """Begin to keep what comes, up to the end of the header."""
+        self._head, self._raw, self._searches = b"", bytearray(), 0
+        self._left = MAX_HEAD + _OVERHEAD * max_body
+
+    def expect_nothing(self) -> None:
+        """Take note that the connection is kept, and that nothing is asked for."""
+        self._left = -1
+
+    def take_head(self) -> bytes:
+        """Return the header as it came, and keep no more; empty if its end was too irregular to be found."""
+        self._raw = None
+        return self._head
+
+    def data_received(self, data: bytes) -> None:
+        """Keep the header, and pass on what was asked for."""
+        if self._left < 0:
+            # An answer to no request: the next request on this connection would get it for its own.
+            self._hang_up()
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            self.flooded = True
+            self._hang_up()
+            return
+        if self._raw is not None:
+            self._keep(data)
+        super().data_received(data)
+
+    def _keep(self, data: bytes) -> None:
+        raw = self._raw
+        assert raw is not None  # noqa: S101  the caller has looked
+        # Only where an end may have come is everything searched, so that a dripping header costs linear time.
+        ending = bytes(raw[-3:]) + data if raw else data
+        found = None
+        if b"\n\r\n" in ending or b"\n\n" in ending:
+            self._searches += 1
+            found = split_head(bytes(raw) + data if raw else data)
+        if found is not None:
+            self._head, self._raw = found[0], None
+            return
+        raw += data
+        if len(raw) > MAX_HEAD or self._searches > _MOST_SEARCHES:
+            self.head_too_large, self._raw = True, None
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.force_close()
+        if self.transport is not None:
+            self.transport.abort()

@@ -1,0 +1,131 @@
+"""What the failure of a request is called: an outcome, and what exactly was seen."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+
+import aiohttp
+from aiohttp.http_exceptions import LineTooLong
+
+from crawler.core.outcomes import Outcome
+from crawler.net.exchange import Exchange
+
+_ERRNO = {
+    errno.ECONNREFUSED: Outcome.CONNECT_REFUSED,
+    errno.ETIMEDOUT: Outcome.CONNECT_TIMEOUT,
+    errno.ECONNRESET: Outcome.CONN_RESET,
+    errno.ECONNABORTED: Outcome.CONN_RESET,
+    errno.EPIPE: Outcome.CONN_RESET,
+    errno.EHOSTUNREACH: Outcome.CONNECT_UNREACHABLE,
+    errno.ENETUNREACH: Outcome.CONNECT_UNREACHABLE,
+    errno.EAFNOSUPPORT: Outcome.CONNECT_UNREACHABLE,
+    errno.EADDRNOTAVAIL: Outcome.CONNECT_UNREACHABLE,
+}
+_CERTIFICATE = {10: Outcome.TLS_EXPIRED, 9: Outcome.TLS_EXPIRED, 62: Outcome.TLS_HOSTNAME, 64: Outcome.TLS_HOSTNAME}
+"""By OpenSSL's X509_V_ERR_* numbers; every other means that nobody trusted vouches for it."""
+_NXDOMAIN = (1, 4)
+"""ARES_ENODATA and ARES_ENOTFOUND."""
+_DNS_TIMEOUT = (3, 11, 12)
+"""ARES_ESERVFAIL, ARES_ECONNREFUSED and ARES_ETIMEOUT: the name server that knows did not answer."""
+
+
+def failure(error: BaseException, exchange: Exchange) -> tuple[Outcome, str]:
+    """Give the failure of a request its name; the detail says what was seen."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return _dns_failure(error), text
+    if exchange.blocked and not exchange.sockets:
+        return Outcome.ADDRESS_BLOCKED, f"{exchange.blocked} is a private or reserved address"
+    causes = _causes(error)
+    return (
+        _tls_failure(causes)
+        or _our_refusal(causes, exchange)
+        or _system_failure(error, causes, exchange)
+        or _http_failure(error, causes)
+        or (Outcome.FETCH_FAILED if exchange.sent else Outcome.CONNECT_FAILED, f"{type(error).__name__}: {text}")
+    )
+
+
+def too_late(exchange: Exchange, *, tls: bool) -> Outcome:
+    """Say what took too long."""
+    if (exchange.deadline.when() or 0.0) >= exchange.ends:
+        return Outcome.TOTAL_TIMEOUT
+    if exchange.headed:
+        return Outcome.SLOW_BODY
+    if exchange.sent:
+        return Outcome.HEAD_TIMEOUT
+    if exchange.resolving:
+        return Outcome.DNS_TIMEOUT
+    return Outcome.TLS_TIMEOUT if tls and exchange.handshaking else Outcome.CONNECT_TIMEOUT
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return the error and all that led to it, in order."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if cause is not None and not any(cause is one for one in found):
+            found.append(cause)
+            waiting += cause.__cause__, getattr(cause, "os_error", None)
+    return found
+
+
+def _dns_failure(error: aiohttp.ClientConnectorDNSError) -> Outcome:
+    code = next((cause.args[0] for cause in _causes(error) if type(cause).__name__ == "DNSError" and cause.args), None)
+    if code in _NXDOMAIN:
+        return Outcome.DNS_NXDOMAIN
+    return Outcome.DNS_TIMEOUT if code in _DNS_TIMEOUT else Outcome.DNS_FAILED
+
+
+def _tls_failure(causes: list[BaseException]) -> tuple[Outcome, str] | None:
+    # From the innermost, for aiohttp's own errors pass for SSLError too, but know nothing of it.
+    for cause in reversed(causes):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _CERTIFICATE.get(cause.verify_code, Outcome.TLS_UNTRUSTED), cause.verify_message
+        if isinstance(cause, ssl.SSLEOFError):
+            return Outcome.DISCONNECTED, "the server hung up amid the TLS handshake"
+        if isinstance(cause, ssl.SSLError):
+            return Outcome.TLS_PROTOCOL, getattr(cause, "reason", None) or str(cause)
+    return None
+
+
+def _our_refusal(causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:
+    wire = exchange.protocol
+    if wire is not None and wire.flooded:
+        return Outcome.TOO_LARGE, "far more bytes than the body holds"
+    if wire is not None and wire.head_too_large:
+        return Outcome.HEADER_TOO_LARGE, "the header does not end"
+    for cause in causes:
+        if isinstance(cause, LineTooLong) or "Too many headers" in str(cause):
+            return Outcome.HEADER_TOO_LARGE, str(cause).splitlines()[0][:200]
+    return None
+
+
+def _system_failure(error: BaseException, causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return Outcome.DISCONNECTED, "the server hung up"
+    if exchange.handshaking and not exchange.sent and any(isinstance(cause, ConnectionError) for cause in causes):
+        return Outcome.DISCONNECTED, "the server hung up amid the TLS handshake"
+    wire = exchange.protocol
+    for cause in (*causes, wire and wire.lost):
+        if isinstance(cause, OSError) and cause.errno in _ERRNO:
+            outcome = _ERRNO[cause.errno]
+            if outcome is Outcome.CONN_RESET and not exchange.fresh and not exchange.headed:
+                # The server had closed a connection that we kept, and says so to the request on it.
+                outcome = Outcome.DISCONNECTED
+            return outcome, str(cause)
+    return None
+
+
+def _http_failure(error: BaseException, causes: list[BaseException]) -> tuple[Outcome, str] | None:
+    if isinstance(error, aiohttp.ClientPayloadError):
+        if "Not enough data" in " ".join(map(str, causes)):
+            return Outcome.BODY_INCOMPLETE, "the body ends too early"
+        return Outcome.HTTP_MALFORMED, str(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return Outcome.HTTP_MALFORMED, error.message.splitlines()[0] if error.message else "not HTTP"
+    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
+        return Outcome.URL_INVALID, str(error)
+    return None
