@@ -28,7 +28,7 @@ from crawler.storage.frontier import StoredHost
 GRACE = 5.0
 """Seconds that fetches in flight are given when the crawl is asked to stop."""
 _SEEDS_AT_ONCE = 1_000
-_MOST_UNCOMMITTED = 512
+_MOST_UNCOMMITTED = 128
 """Pages beyond those being fetched that may be on their way through parse and commit."""
 _MOST_BYTES = 128 << 20
 """Bytes of bodies on that way."""

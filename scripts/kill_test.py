@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -19,6 +20,8 @@ from tests.killing import Trial, trial
 def main() -> int:
     """Try web after web."""
     options = _options()
+    # as an exception, so that the crawl under test is ended too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     deadline = time.monotonic() + options.max_time
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="kill_test-") as scratch:

@@ -117,11 +117,15 @@ def run_and_kill(
         )
         watch = threading.Thread(target=_tell_end, args=(process, due), name="end of crawl")
         watch.start()
-        in_time = due.wait(RUN_LIMIT)
-        _wait(process, later)
-        struck = in_time and process.returncode is None
-        ending = _strike(process, blow if struck else Blow.GROUP, struck=struck, overdue=not in_time)
-        watch.join()
+        try:
+            in_time = due.wait(RUN_LIMIT)
+            _wait(process, later)
+            struck = in_time and process.returncode is None
+            ending = _strike(process, blow if struck else Blow.GROUP, struck=struck, overdue=not in_time)
+        finally:
+            if process.poll() is None:  # we ourselves are being ended
+                os.killpg(process.pid, signal.SIGKILL)
+            watch.join()
     return replace(ending, said=output.read_text(encoding="utf-8", errors="replace")[-300:].strip())
 
 

@@ -28,7 +28,7 @@ class NameServer(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     async def __aenter__(self) -> Self:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._bound = bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # uvloop keeps only its number
         bound.bind(("127.0.0.1", 0))
         self.port = int(bound.getsockname()[1])
         self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=bound)
@@ -37,6 +37,7 @@ class NameServer(asyncio.DatagramProtocol):
     async def __aexit__(self, *_: object) -> None:
         if self._transport is not None:
             self._transport.close()
+            self._bound.close()
 
     def resolver(self) -> AsyncResolver:
         """Return a resolver that asks nobody else."""

@@ -15,6 +15,7 @@ import pytest
 
 from crawler.cli.arguments import parse
 from crawler.config import Config, build
+from crawler.report.jsonfile import decode
 from tests.cli.command import ROOT, environment
 from tests.site import Site
 
@@ -98,16 +99,19 @@ def test_settings_in_the_docs_can_be_used(page: str, block: str) -> None:
 
 @pytest.mark.parametrize(("page", "block"), blocks("python"))
 def test_programs_in_the_docs_run(page: str, block: str, web: Site, tmp_path: Path) -> None:
-    assert "crawl(" in block, page
     prelude = "from crawler.config import Config, Fetch\nCONFIG = Config(fetch=Fetch(allow_private='seeds'))\n"
-    program = block.replace("from __future__ import annotations\n", "")
-    program = prelude + program.replace('["https://example.org/"]', f'["{web.url("/")}"], config=CONFIG')
+    program = prelude + re.sub(r'out=(Path\("crawl-out"\)|"crawl-out")', r"out=\1, config=CONFIG", block)
+    program = program.replace('["https://example.org/"]', f'["{web.url("/")}"]')
 
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
     )
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "2 pages, 0 failed\n", "")
+    assert (done.returncode, done.stderr) == (0, ""), page
+    if "crawl-out" in block:
+        report = decode((tmp_path / "crawl-out" / "report.json").read_bytes())
+        assert (report.done, report.failed) == (2, 0)
+        assert done.stdout
 
 
 def test_every_link_within_the_docs_leads_somewhere() -> None:

@@ -8,6 +8,7 @@ they came. The deadlines of a fetch follow one another here; the time in total b
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -93,6 +94,19 @@ class Exchange:
 current: ContextVar[Exchange] = ContextVar("crawler.exchange")
 
 
+_length = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r?\n", re.IGNORECASE).findall
+_bodiless = re.compile(rb"HTTP/1\.[01] (?:204|304) ").match
+_coded = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE).search
+
+
+def _announced(head: bytes) -> int | None:
+    """Return how long the body is by its header; None where that is not plain (RFC 9112 §6.3)."""
+    if _bodiless(head):
+        return 0
+    sizes = _length(head)
+    return int(sizes[0]) if len(sizes) == 1 and not _coded(head) else None
+
+
 class Wire(ResponseHandler):
     """aiohttp's protocol, which also keeps the response header as it came, and takes no more than it must."""
 
@@ -109,6 +123,8 @@ class Wire(ResponseHandler):
         self._searches = 0
         self._left = 0
         """Bytes that may still come; negative while nothing was asked for."""
+        self._rest: int | None = None
+        """Bytes to the end of the answer, where its header says so."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember who answers."""
@@ -124,7 +140,7 @@ class Wire(ResponseHandler):
     def expect_head(self, max_body: int) -> None:
         """Begin to keep what comes, up to the end of the header."""
         self._head, self._raw, self._searches = b"", bytearray(), 0
-        self._left = MAX_HEAD + _OVERHEAD * max_body
+        self._left, self._rest = MAX_HEAD + _OVERHEAD * max_body, None
 
     def expect_nothing(self) -> None:
         """Take note that the connection is kept, and that nothing is asked for."""
@@ -137,6 +153,9 @@ class Wire(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Keep the header, and pass on what was asked for."""
+        if not data:  # aiohttp's own way to look at what it has kept back
+            super().data_received(data)
+            return
         if self._left < 0:
             # An answer to no request: the next request on this connection would get it for its own.
             self._hang_up()
@@ -148,6 +167,14 @@ class Wire(ResponseHandler):
             return
         if self._raw is not None:
             self._keep(data)
+        if self._rest is not None:
+            if len(data) > self._rest:
+                # More than was announced: the parser would take it for a second answer, and give up the first with it.
+                data = data[: self._rest]
+                self.force_close()
+            self._rest -= len(data)
+            if not data:
+                return
         super().data_received(data)
 
     def _keep(self, data: bytes) -> None:
@@ -160,7 +187,10 @@ class Wire(ResponseHandler):
             self._searches += 1
             found = split_head(bytes(raw) + data if raw else data)
         if found is not None:
-            self._head, self._raw = found[0], None
+            head, end = found
+            self._head, self._raw = head, None
+            if (size := _announced(head)) is not None:
+                self._rest = end - len(raw) + size
             return
         raw += data
         if len(raw) > MAX_HEAD or self._searches > _MOST_SEARCHES:

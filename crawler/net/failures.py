@@ -108,8 +108,8 @@ def _system_failure(error: BaseException, causes: list[BaseException], exchange:
         return Outcome.DISCONNECTED, "the server hung up"
     if exchange.handshaking and not exchange.sent and any(isinstance(cause, ConnectionError) for cause in causes):
         return Outcome.DISCONNECTED, "the server hung up amid the TLS handshake"
-    wire = exchange.protocol
-    for cause in (*causes, wire and wire.lost):
+    lost = None if exchange.protocol is None else exchange.protocol.lost
+    for cause in (*causes, lost):
         if isinstance(cause, OSError) and cause.errno in _ERRNO:
             outcome = _ERRNO[cause.errno]
             if outcome is Outcome.CONN_RESET and not exchange.fresh and not exchange.headed:

@@ -67,6 +67,12 @@ def test_a_seed_file_is_crawled_and_told(web: Site, tmp_path: Path) -> None:
     assert ended.err.startswith("crawler: seed.txt:4: white space inside 'b a d'")
 
 
+def test_a_host_is_asked_over_one_connection_that_is_kept(web: Site, tmp_path: Path) -> None:
+    crawler(web.url("/"), *EAGER, "--per-host", "1", cwd=tmp_path)
+
+    assert len({request.peer for request in web.log}) == 1
+
+
 def test_text_and_json_agree(web: Site, tmp_path: Path) -> None:
     ended = crawler(web.url("/"), *EAGER, "--json", cwd=tmp_path)
 
