@@ -1,23 +1,38 @@
-"""The crawl's database: its tables, and how it is opened.
+"""The crawl's database: its tables, how it is opened, and what its refusals mean.
 
-One connection, owned by one thread, for the life of a crawl
+One connection, owned by one thread, for the life of a crawl, and locked against all others
 (SQLite before 3.51.3 can corrupt a write-ahead log that several connections reset).
-Rows are appended in the order of discovery and found by row number;
-what must be looked up by fingerprint is looked up in memory, since a unique index on random numbers costs three times as much.
+Rows are appended in the order of discovery and found by row number; what must be looked up by fingerprint
+is looked up in memory, since a unique index on random numbers costs three times as much.
+
+What a kill can leave is opened and gone on with. What it cannot leave is damage, and nothing is changed or begun anew:
+a database that is cut, empty, foreign, of another version, or missing while the files it speaks of are there.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from crawler.errors import FolderDamaged, FolderUnusable
+from crawler.errors import CrawlerError, FolderBusy, FolderDamaged, FolderUnusable, StorageError
 
 NAME = "crawl.db"
+WAL = f"{NAME}-wal"
+"""The write-ahead log: what was committed last, and is not yet in the database itself."""
+PAGE_LOG = "pages.jsonl"
 VERSION = 1
 _APPLICATION = 0x43524C57  # "CRLW"
+_TABLES = {"setting", "root", "host", "url", "page", "file"}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CLOSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_FAILING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
+_AMENDS = "restore it, or begin anew with --fresh"
 
 _SCHEMA = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -78,44 +93,135 @@ CREATE TABLE file (
 """
 
 
-def open_database(folder: Path, durability: Literal["full", "normal"]) -> sqlite3.Connection:
-    """Open the folder's database, or make it.
+class Database:
+    """An open database. A refusal of SQLite becomes an error of ours, which names the file.
+
+    ``started`` tells how to read a refusal: before, the folder is not fit for use; later, a write failed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, incomplete: bool = False) -> None:
+        self.connection = connection
+        self.path = path
+        self.incomplete = incomplete
+        """Whether a write-ahead log belongs to it that was not there: it may be older than the other files."""
+        self.started = False
+        self.synced = 0.0
+        """Seconds that transactions took to become durable."""
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours.
+
+        Raises:
+            FolderDamaged: the database is not what a crawl writes.
+            FolderBusy, FolderUnusable: another program holds it, or it cannot be written; at the start only.
+            StorageError: the disk is full or failing.
+        """
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _refused(error, self.path, starting=not self.started) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            if self.started:
+                raise
+            raise FolderDamaged(f"holds what no crawl writes ({error})", where=str(self.path)) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Make all that is done within durable together, or none of it.
+
+        Raises:
+            CrawlerError: as :meth:`refusing`; whether the transaction stands is seen at the next start.
+        """
+        with self.refusing():
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                began = time.perf_counter()
+                self.connection.execute("COMMIT")
+                self.synced += time.perf_counter() - began
+            except BaseException:
+                with suppress(sqlite3.Error):  # the first error is the one to tell
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Let go of the file; what was committed is moved into it from its log."""
+        self.connection.close()
+
+
+def open_database(folder: Path, durability: Literal["full", "normal"]) -> Database:
+    """Open the folder's database, or make it where nothing is there.
 
     Raises:
-        FolderDamaged: it is not a database of ours, is damaged, or was written by a newer version.
+        FolderDamaged: it is not a database of ours, is damaged, missing, or was written by another version.
         FolderUnusable: it cannot be opened for writing.
+        FolderBusy: another program holds it.
+        StorageError: the disk is full or failing.
     """
     path = folder / NAME
     try:
         if not path.exists():
             _create(path)
-        if path.stat().st_size == 0:
-            raise FolderDamaged("the database is empty; restore it, or begin anew with --fresh", where=str(path))
-        connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
-        _recognise(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {durability.upper()}")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA temp_store = MEMORY")
-    except (sqlite3.OperationalError, OSError) as error:
-        raise FolderUnusable(f"the database cannot be opened ({error})", where=str(path)) from error
-    except sqlite3.DatabaseError as error:
-        raise FolderDamaged(f"the database is damaged ({error})", where=str(path)) from error
-    return connection
+        incomplete = _lacks_its_log(path)
+        database = Database(
+            sqlite3.connect(path, isolation_level=None, cached_statements=64), path, incomplete=incomplete
+        )
+    except sqlite3.Error as error:
+        raise _refused(error, path, starting=True) from error
+    except OSError as error:
+        raise FolderUnusable(f"cannot be opened ({error.strerror})", where=str(path)) from error
+    try:
+        with database.refusing():
+            recognise(database)
+            _prepare(database.connection, durability)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
-def _create(path: Path) -> None:
-    """Make the database under another name first: one that bears its own name is whole, whenever the kill comes."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    connection = sqlite3.connect(draft, isolation_level=None)
-    connection.executescript(
-        f"{_SCHEMA}; PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION};"
-        f"INSERT INTO setting VALUES ('key', randomblob(32));"
-    )
-    connection.close()
-    draft.replace(path)
-    sync_folder(path.parent)
+def open_for_reading(folder: Path) -> Database:
+    """Open the database of a folder that no crawl is writing to, and leave it as it is.
+
+    Raises:
+        FolderDamaged: it is not a database of ours, is damaged, or was written by another version.
+        FolderUnusable: it cannot be read.
+    """
+    path = folder / NAME
+    has_log = _size(folder / WAL) > 0
+    how = "mode=ro" if has_log else "mode=ro&immutable=1"  # without the latter, SQLite makes an empty log
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _refused(error, path, starting=True) from error
+    database = Database(connection, path)
+    try:
+        with database.refusing():
+            recognise(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def recognise(database: Database) -> None:
+    """Make sure that it is a database of ours, of this version, with all its tables.
+
+    Raises:
+        FolderDamaged: it is not.
+    """
+    where, connection = str(database.path), database.connection
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if application != _APPLICATION:
+        raise FolderDamaged("this is not a crawler's database", where=where)
+    if version != VERSION:
+        age = "a newer" if version > VERSION else "an older"
+        raise FolderDamaged(f"written by {age} version (schema {version}, known is {VERSION})", where=where)
+    if missing := sorted(_TABLES - tables):
+        raise FolderDamaged(f"has no table {', '.join(missing)}", where=where)
 
 
 def sync_folder(folder: Path) -> None:
@@ -127,11 +233,66 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _recognise(connection: sqlite3.Connection, path: Path) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != _APPLICATION:
-        raise FolderDamaged("this is not a crawler's database", where=str(path))
-    if version > VERSION:
-        raise FolderDamaged(f"written by a newer version (schema {version}, known is {VERSION})", where=str(path))
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+def _create(path: Path) -> None:
+    """Make the database under another name first: one that bears its own name is whole, whenever the kill comes."""
+    remains = [path.with_name(WAL), path.with_name(PAGE_LOG), *path.parent.glob("archive/crawl-*.warc.gz*")]
+    if there := [one.relative_to(path.parent) for one in remains if _size(one)]:
+        raise FolderDamaged(f"missing, but {there[0]} is there; {_AMENDS}", where=str(path))
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    connection = sqlite3.connect(draft, isolation_level=None)
+    try:
+        connection.executescript(
+            f"PRAGMA journal_mode = OFF; BEGIN; {_SCHEMA};"  # noqa: S608  only constants are put into it
+            f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION};"
+            f"INSERT INTO setting VALUES ('key', randomblob(32)); COMMIT;"
+        )
+    finally:
+        connection.close()
+    path.with_name(WAL).unlink(missing_ok=True)
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def _lacks_its_log(path: Path) -> bool:
+    """Tell whether a log was in use and is gone. What it held is not missed if the other files know of nothing more.
+
+    Source: the SQLite file format, §1.3: page size, format of writes, size in pages.
+    """
+    with path.open("rb") as file:
+        header = file.read(100)
+        size = file.seek(0, os.SEEK_END)
+    if not header:
+        raise FolderDamaged(f"is empty; {_AMENDS}", where=str(path))
+    if path.with_name(WAL).exists():
+        return False
+    page = int.from_bytes(header[16:18], "big")
+    whole = int.from_bytes(header[28:32], "big") * (page if page > 1 else 1 << 16)
+    if header[24:28] == header[92:96] and size < whole:
+        raise FolderDamaged(f"has {size} bytes of {whole}; {_AMENDS}", where=str(path))
+    return header[18:19] == b"\x02"
+
+
+def _prepare(connection: sqlite3.Connection, durability: str) -> None:
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {durability.upper()}")
+    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("BEGIN IMMEDIATE")  # it is better to be told now that it cannot be written
+    connection.execute("ROLLBACK")
+
+
+def _refused(error: sqlite3.Error, path: Path, *, starting: bool) -> CrawlerError:
+    code, where = getattr(error, "sqlite_errorcode", 0) & 0xFF, str(path)
+    if code in _DAMAGED or (starting and code not in _CLOSED | _BUSY | _FAILING):
+        return FolderDamaged(f"is damaged ({error}); {_AMENDS}", where=where)
+    if starting and code in _BUSY:
+        return FolderBusy(f"another program holds it ({error})", where=where)
+    if starting and code in _CLOSED:
+        return FolderUnusable(f"cannot be opened for writing ({error})", where=where)
+    return StorageError(f"cannot be read or written ({error})", where=where)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

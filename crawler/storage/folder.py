@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from crawler.errors import FolderUnusable, StorageError
 from crawler.storage import database
-from crawler.storage.database import sync_folder
-from crawler.storage.journal import PAGE_LOG
+from crawler.storage.database import PAGE_LOG, sync_folder
 from crawler.storage.lock import FolderLock
 
 REPORT = "report.json"
@@ -46,7 +46,10 @@ class Folder:
         """Replace the report by a new one, whole."""
         draft = self.path / f"{REPORT}.new"
         try:
-            draft.write_bytes(report)
+            with draft.open("wb") as file:
+                file.write(report)
+                file.flush()
+                os.fsync(file.fileno())
             draft.replace(self.path / REPORT)
         except OSError as error:
             raise StorageError(f"cannot be written ({error.strerror})", where=str(draft)) from error

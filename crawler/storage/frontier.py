@@ -1,15 +1,21 @@
 """The frontier: every URL known, its state, and how it came to be known. On SQLite, owned by the journal thread.
 
-A URL is known once its fingerprint is in :class:`~crawler.core.seen.Seen`; scope and trap rules are asked once,
-when it becomes known, so every URL that is not crawled has its reason in the table.
-Changes go into the transaction that the journal has open; nothing here commits.
+A URL is known once its fingerprint is in :class:`~crawler.core.seen.Seen`; scope and trap rules are asked when it
+becomes known, so every URL that is not crawled has its reason in the table.
+They are asked once more when the answer may have changed: when a refused URL is found nearer to a seed,
+and when a seed or a setting has widened the scope (:meth:`Frontier.reconsider`).
+
+Changes go into the transaction that the caller has open; nothing here commits. They are gathered and written
+by :meth:`Frontier.flush` at its end, since a statement for many rows costs half of as many statements.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from crawler.config import UNLIMITED_DEPTH, Scope, Traps
 from crawler.core.fingerprint import fingerprint
@@ -19,9 +25,13 @@ from crawler.core.records import CrawlURL, Kind
 from crawler.core.scope import ScopeRule
 from crawler.core.seen import Seen
 from crawler.core.traps import trap
-from crawler.core.url import host_key, host_name, virtual_shard
+from crawler.core.url import host_key, host_name
+from crawler.storage.database import Database
+from crawler.storage.hosts import Hosts
+from crawler.storage.roots import Roots
+from crawler.storage.waiting import Waiting
 
-_MOST_CACHED_HOSTS = 100_000
+_ASKED_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +50,6 @@ class StoredHost:
     urls: tuple[CrawlURL, ...]
 
 
-@dataclass(slots=True, eq=False)
-class _Host:
-    id: int
-    known: int
-    queued: int = 0
-    """Change since it was last written."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sown:
     """What became of a batch of seeds."""
@@ -63,29 +65,38 @@ class Frontier:
     """All known URLs.
 
     Args:
-        connection: the database, in a thread that owns it.
+        database: in a thread that owns it.
         scope: what belongs to the crawl.
         traps: when a site that has no end is no longer followed.
+
+    Raises:
+        FolderDamaged: the tables hold what no crawl writes.
     """
 
-    def __init__(self, connection: sqlite3.Connection, scope: Scope, traps: Traps) -> None:
-        self._connection = connection
+    def __init__(self, database: Database, scope: Scope, traps: Traps) -> None:
+        self._database = database
+        self._connection = database.connection
         self._scope = scope
         self._rule = ScopeRule(scope)
         self._traps = traps
-        (self._key,) = connection.execute("SELECT value FROM setting WHERE name = 'key'").fetchone()
-        self._seen = Seen()
-        self._roots = Seen()
-        self._hosts: dict[str, _Host] = {}
-        self._changed: set[_Host] = set()
+        self._waiting = Waiting(database.connection)
         self._rows: list[tuple[object, ...]] = []
-        for (one,) in connection.execute("SELECT fingerprint FROM url"):
-            self._seen.add(one)
-        for (one,) in connection.execute("SELECT fingerprint FROM root"):
-            self._roots.add(one)
-        (self._last,) = connection.execute("SELECT ifnull(max(id), 0) FROM url").fetchone()
-        (self._last_host,) = connection.execute("SELECT ifnull(max(id), 0) FROM host").fetchone()
-        self._hosts_before = self._last_host
+        self._ended: list[tuple[object, ...]] = []
+        self._postponed: list[tuple[object, ...]] = []
+        with database.refusing():
+            self.hosts = Hosts(database, traps.pages_per_host)
+            self._read()
+
+    def _read(self) -> None:
+        read = self._connection.execute
+        ((self._key,),) = read("SELECT value FROM setting WHERE name = 'key'").fetchall()
+        (self._last,) = read("SELECT ifnull(max(id), 0) FROM url").fetchone()
+        self._roots = Roots(self._connection, self._key, msgspec.json.encode((self._scope, self._traps)))
+        self._seen, self._late, self._asked_again = Seen(expected=self._last), Seen(), 0
+        self._seen.update(mark for (mark,) in read("SELECT fingerprint FROM url"))
+        self.totals: dict[tuple[State, str], int] = self.counts()
+        """How many URLs are known, by state and outcome; of queued ones, the outcome is empty. Kept at any time, and
+        fit to be read from another thread: a key that comes is put into a new dictionary."""
 
     # becoming known
 
@@ -95,7 +106,7 @@ class Frontier:
         refused: dict[Outcome, int] = {}
         known = 0
         for url in urls:
-            self._root(url)
+            self._add_roots(*self._rule.roots(url), _named(url))
             found = self._meet(url, Kind.SEED, None, 0)
             if found is None:
                 known += 1
@@ -103,18 +114,39 @@ class Frontier:
                 refused[found] = refused.get(found, 0) + 1
             else:
                 queued.append(found)
-        self._write()
         return Sown(queued, known, refused)
 
     def discover(self, source: CrawlURL, outlinks: Iterable[tuple[Kind, str]]) -> Iterator[CrawlURL]:
         """Make the outlinks of a page known; yield those that are new and to be crawled."""
         for kind, url in outlinks:
             if kind is Kind.REDIRECT and not source.depth and self._rule.alias(source.url, url):
-                self._add_roots(self._rule.roots(url))
+                self._add_roots(*self._rule.roots(url))
             depth = source.depth if kind is Kind.REDIRECT else source.depth + 1
             found = self._meet(url, kind, source, depth)
             if isinstance(found, CrawlURL):
                 yield found
+
+    def reconsider(self) -> list[CrawlURL] | None:
+        """Take back URLs that were refused and, by the seeds and settings of now, belong to the crawl.
+
+        Returns those among the next ten thousand refused ones; None when all have been asked about.
+        """
+        if not self._roots.wider:
+            return None
+        self._write_rows()
+        rows = self._waiting.refused(self._asked_again, _ASKED_AT_ONCE)
+        if not rows:
+            self._roots.settle()
+            self._asked_again = 0
+            return None
+        self._asked_again = rows[-1].url.id
+        again: list[CrawlURL | None] = []
+        for row in rows:
+            if row.mark in self._late:
+                again.append(self._take_back(CrawlURL(row.url.id, row.url.url, row.url.host), 0, row.outcome))
+            else:
+                again.append(self._take_back(row.url, row.via, row.outcome))
+        return [url for url in again if url is not None]
 
     def _meet(self, url: str, kind: Kind, source: CrawlURL | None, depth: int) -> CrawlURL | Outcome | None:
         """Return the URL if it is new and belongs to the crawl, the reason if it is refused, None if it is known."""
@@ -122,180 +154,140 @@ class Frontier:
         if not self._seen.add(mark):
             return self._nearer(mark, url, kind, source, depth)
         self._last += 1
-        refusal = self._rule.judge(url, depth, self._is_root) or trap(url, self._traps)
-        host = 0
-        if refusal is None:
-            host, refusal = self._host_with_room(url)
+        host, refusal = self._judge(url, depth)
         via = source.id if source else 0
         state = State.QUEUED if refusal is None else State.SKIPPED
+        outcome = None if refusal is None else str(refusal)  # to SQLite, an enum costs more than all the rest
         text = url[: self._scope.max_url_length]
-        self._rows.append((self._last, mark, host, text, kind.value, depth, via, state, refusal))
+        self._rows.append((self._last, mark, host, text, str(kind), depth, via, int(state), outcome))
+        self._count(state, outcome or "", 1)
         if refusal is not None:
             return refusal
-        return _crawl_url(self._last, url, kind, source, depth)
+        return _found(self._last, url, kind, source, depth)
+
+    def _judge(self, url: str, depth: int) -> tuple[int, Outcome | None]:
+        """Return the host's row and None if a URL is to be crawled, else 0 and the reason."""
+        refusal = self._rule.judge(url, depth, self._roots.__contains__) or trap(url, self._traps)
+        if refusal is not None:
+            return 0, refusal
+        host = self.hosts.take(host_key(url))
+        return host, None if host else Outcome.TRAP_HOST_BUDGET
 
     def _nearer(self, mark: int, url: str, kind: Kind, source: CrawlURL | None, depth: int) -> CrawlURL | None:
         """Take back a URL that was refused as too deep, now that it is found nearer to a seed."""
-        if self._scope.max_depth == UNLIMITED_DEPTH or depth > self._scope.max_depth:
+        if source is None and self._roots.wider:
+            self._late.add(mark)
+        if not self.totals.get(_TOO_DEEP) or not UNLIMITED_DEPTH < depth <= self._scope.max_depth:
             return None
-        self._write()
+        self._write_rows()
         row = self._connection.execute(
             "SELECT id FROM url WHERE fingerprint = ? AND outcome = 'too_deep'", (mark,)
         ).fetchone()
-        if row is None or self._rule.judge(url, depth, self._is_root) is not None:
+        if row is None:
             return None
-        host, refusal = self._host_with_room(url)
-        if refusal is not None:
+        return self._take_back(_found(row[0], url, kind, source, depth), source.id if source else 0, _TOO_DEEP[1])
+
+    def _take_back(self, url: CrawlURL, via: int, before: str) -> CrawlURL | None:
+        """Judge a refused URL again; if nothing speaks against it any more, queue it, in a row after all others.
+
+        Whoever has read the queued URLs up to some row goes on from there, and must not miss it.
+        """
+        host, refusal = self._judge(url.url, url.depth)
+        if refusal == before:
             return None
+        state, row = (State.SKIPPED, url.id) if refusal else (State.QUEUED, self._last + 1)
+        self._last = max(self._last, row)
+        outcome = str(refusal) if refusal else None
         self._connection.execute(
-            "UPDATE url SET host = ?, kind = ?, depth = ?, via = ?, state = 0, outcome = NULL WHERE id = ?",
-            (host, kind.value, depth, source.id if source else 0, row[0]),
+            "UPDATE url SET id = ?, host = ?, kind = ?, depth = ?, via = ?, state = ?, outcome = ? WHERE id = ?",
+            (row, host, str(url.kind), url.depth, via, int(state), outcome, url.id),
         )
-        return _crawl_url(row[0], url, kind, source, depth)
+        self._count(State.SKIPPED, before, -1)
+        self._count(state, outcome or "", 1)
+        return None if refusal else replace(url, id=row)
 
-    def _root(self, seed: str) -> None:
-        self._add_roots((*self._rule.roots(seed), _named(seed)))
-
-    def _add_roots(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            mark = fingerprint(key, self._key)
-            if self._roots.add(mark):
-                self._connection.execute("INSERT INTO root VALUES (?)", (mark,))
-
-    def _is_root(self, key: str) -> bool:
-        return fingerprint(key, self._key) in self._roots
-
-    def _host_with_room(self, url: str) -> tuple[int, Outcome | None]:
-        host = self._host(host_key(url))
-        if self._traps.pages_per_host and host.known >= self._traps.pages_per_host:
-            return 0, Outcome.TRAP_HOST_BUDGET
-        host.known += 1
-        host.queued += 1
-        self._changed.add(host)
-        return host.id, None
-
-    def _host(self, key: str) -> _Host:
-        host = self._hosts.get(key)
-        if host is None:
-            row = self._connection.execute("SELECT id, known FROM host WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                self._last_host += 1
-                row = (self._last_host, 0)
-                shard = virtual_shard(host_name(key))
-                self._connection.execute("INSERT INTO host (id, key, shard) VALUES (?, ?, ?)", (row[0], key, shard))
-            host = self._hosts[key] = _Host(*row)
-        return host
+    def _add_roots(self, *keys: str) -> None:
+        if self._roots.add(keys):
+            self._asked_again = 0
 
     # ending
 
     def finish(self, source: CrawlURL, outcome: Outcome) -> None:
-        """Store how a URL ended."""
-        self._write()
-        host = self._host(source.host)
-        host.queued -= 1
-        self._changed.add(host)
-        self._connection.execute(
-            "UPDATE url SET state = ?, outcome = ?, attempts = ? WHERE id = ?",
-            (outcome.state, outcome, source.attempts, source.id),
-        )
+        """Note how a URL ended."""
+        self.hosts.release(source.host)
+        self._ended.append((int(outcome.state), str(outcome), source.attempts, source.id))
+        self._count(State.QUEUED, "", -1)
+        self._count(outcome.state, str(outcome), 1)
 
     def postpone(self, source: CrawlURL, outcome: Outcome) -> None:
-        """Store that a URL is to be fetched again at ``source.due``, and why."""
-        self._write()
-        self._connection.execute(
-            "UPDATE url SET outcome = ?, attempts = ?, due = ? WHERE id = ?",
-            (outcome, source.attempts, source.due, source.id),
-        )
-
-    def hold(self, host: str, until: float) -> None:
-        """Store that a host is to be left alone until then."""
-        self._connection.execute("UPDATE host SET next_at = max(next_at, ?) WHERE key = ?", (until, host))
-
-    def keep_robots(self, host: str, body: bytes | None, status: int, until: float) -> None:
-        """Store a host's robots.txt, or that it has none."""
-        self._connection.execute(
-            "UPDATE host SET robots = ?, robots_status = ?, robots_until = ? WHERE key = ?",
-            (body, status, until, host),
-        )
+        """Note that a URL is to be fetched again at ``source.due``, and why."""
+        self._postponed.append((str(outcome), source.attempts, source.due, source.id))
 
     def flush(self) -> None:
         """Write what is gathered, before the transaction ends."""
-        self._write()
-        changes = [(host.queued, host.known, host.id) for host in self._changed]
-        self._connection.executemany("UPDATE host SET queued = queued + ?, known = ? WHERE id = ?", changes)
-        for host in self._changed:
-            host.queued = 0
-        self._changed.clear()
-        if len(self._hosts) > _MOST_CACHED_HOSTS:
-            self._hosts.clear()
+        self._write_rows()
+        many = self._connection.executemany
+        many("UPDATE url SET state = ?, outcome = ?, attempts = ? WHERE id = ?", self._ended)
+        many("UPDATE url SET outcome = ?, attempts = ?, due = ? WHERE id = ?", self._postponed)
+        self._ended.clear()
+        self._postponed.clear()
+        self.hosts.flush()
 
-    def _write(self) -> None:
-        if self._rows:
-            self._connection.executemany(
-                "INSERT INTO url (id, fingerprint, host, url, kind, depth, via, state, outcome)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                self._rows,
-            )
-            self._rows.clear()
+    def _write_rows(self) -> None:
+        self._connection.executemany(
+            "INSERT INTO url (id, fingerprint, host, url, kind, depth, via, state, outcome)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self._rows,
+        )
+        self._rows.clear()
+
+    def _count(self, state: State, outcome: str, change: int) -> None:
+        key = (state, outcome)
+        if key in self.totals:
+            self.totals[key] += change
+        else:
+            self.totals = {**self.totals, key: change}
 
     # coming back to memory
 
     def load(self, want: Want) -> tuple[CrawlURL, ...]:
         """Return the next queued URLs of a host, in the order of discovery."""
-        rows = self._connection.execute(
-            "SELECT u.id, u.url, u.kind, u.depth, u.via, v.url, u.attempts, u.due FROM url u"
-            " LEFT JOIN url v ON v.id = u.via"
-            " WHERE u.state = 0 AND u.host = (SELECT id FROM host WHERE key = ?) AND u.id > ?"
-            " ORDER BY u.id LIMIT ?",
-            (want.host, want.after, want.limit),
-        ).fetchall()
-        return tuple(
-            CrawlURL(id_, url, want.host, depth, Kind(kind), via_url, self._chain(kind, via), attempts, due)
-            for id_, url, kind, depth, via, via_url, attempts, due in rows
-        )
+        with self._database.refusing():
+            return self._waiting.load(want)
 
     def open(self, want: Want) -> StoredHost:
         """Return a host as it was stored, with the first of its queued URLs."""
-        id_, queued, next_at, robots, until = self._connection.execute(
-            "SELECT id, queued, next_at, robots, robots_until FROM host WHERE key = ?", (want.host,)
-        ).fetchone()
-        trusted = self._is_root(_named(want.host))
-        asked = id_ <= self._hosts_before
-        return StoredHost(want.host, queued, next_at, asked, trusted, robots, until, self.load(want))
+        with self._database.refusing():
+            id_, queued, next_at, robots, until = self._connection.execute(
+                "SELECT id, queued, next_at, robots, robots_until FROM host WHERE key = ?", (want.host,)
+            ).fetchone()
+            urls = self._waiting.load(want)
+        trusted, asked = _named(want.host) in self._roots, self.hosts.is_old(id_)
+        return StoredHost(want.host, queued, next_at, asked, trusted, robots, until, urls)
 
-    def waiting_hosts(self, besides: Set[str], limit: int) -> list[str]:
+    def waiting_hosts(self, besides: AbstractSet[str], limit: int) -> list[str]:
         """Return hosts that have queued URLs and are not among ``besides``, those with most URLs first."""
-        rows = self._connection.execute("SELECT key FROM host WHERE queued > 0 ORDER BY queued DESC")
-        found: list[str] = []
-        for (key,) in rows:
-            if key not in besides:
-                found.append(key)
-                if len(found) == limit:
-                    break
-        return found
-
-    def _chain(self, kind: str, via: int) -> tuple[str, ...]:
-        """Return the URLs that redirected to one that ``via`` redirected to, oldest first."""
-        chain: list[str] = []
-        while kind == Kind.REDIRECT and via and len(chain) < 1_000:
-            url, kind, via = self._connection.execute("SELECT url, kind, via FROM url WHERE id = ?", (via,)).fetchone()
-            chain.append(url)
-        return tuple(reversed(chain))
+        with self._database.refusing():
+            return self._waiting.hosts(besides, limit)
 
     # counting
 
     def counts(self) -> dict[tuple[State, str], int]:
         """Count all known URLs by state and outcome, from the table itself."""
-        rows: Sequence[tuple[int, str | None, int]] = self._connection.execute(
-            "SELECT state, CASE WHEN state = 0 THEN NULL ELSE outcome END, count(*) FROM url GROUP BY 1, 2"
-        ).fetchall()
+        with self._database.refusing():
+            rows: Sequence[tuple[int, str | None, int]] = self._connection.execute(
+                "SELECT state, CASE WHEN state = 0 THEN NULL ELSE outcome END, count(*) FROM url GROUP BY 1, 2"
+            ).fetchall()
         return {(State(state), outcome or ""): count for state, outcome, count in rows}
 
     def __len__(self) -> int:
         return len(self._seen)
 
 
-def _crawl_url(id_: int, url: str, kind: Kind, source: CrawlURL | None, depth: int) -> CrawlURL:
+_TOO_DEEP = (State.SKIPPED, str(Outcome.TOO_DEEP))
+
+
+def _found(id_: int, url: str, kind: Kind, source: CrawlURL | None, depth: int) -> CrawlURL:
     if source is None:
         return CrawlURL(id_, url, host_key(url), depth, kind)
     chain = (*source.chain, source.url) if kind is Kind.REDIRECT else ()

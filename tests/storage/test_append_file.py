@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from crawler.errors import FolderDamaged, FolderUnusable, StorageError
 from crawler.storage.append_file import AppendFile
+from tests.storage.segments import largest_file
 
 
 @contextmanager
@@ -24,16 +24,6 @@ def opened(path: Path, length: int) -> Iterator[AppendFile]:
         yield file
     finally:
         file.close()
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_is_created_and_tells_where_each_part_went(tmp_path: Path) -> None:

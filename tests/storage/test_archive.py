@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,6 +28,7 @@ from tests.storage.segments import (
     block,
     blocks,
     commit,
+    largest_file,
     names,
     written,
 )
@@ -151,16 +150,6 @@ def test_a_folder_that_cannot_be_made_is_unusable(tmp_path: Path) -> None:
 
     with pytest.raises(FolderUnusable), archive(tmp_path / "file" / "archive", {}):
         pass
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_disk_that_takes_no_more_ends_the_archive_and_loses_nothing_committed(tmp_path: Path) -> None:

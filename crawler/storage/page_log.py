@@ -1,0 +1,147 @@
+"""The page log, ``pages.jsonl``: one line for each finished URL, in the order of their commits.
+
+It is also the witness against a database that is older than the other files (it was restored, or its write-ahead log
+is gone): a kill leaves at most one batch of lines that the database does not know, and the write-ahead log with them.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from crawler.core.outcomes import Outcome
+from crawler.core.records import Fetched, Page, Parsed, Place
+from crawler.errors import CrawlerError, FolderDamaged
+from crawler.storage.append_file import AppendFile
+from crawler.storage.database import PAGE_LOG, WAL, Database, open_for_reading
+
+_LONGEST_LINE = 64 << 20
+_NOT_PARSED = Parsed(Outcome.OK)
+
+
+class PageLog:
+    """The file, open; what goes past its committed length is cut off.
+
+    Args:
+        database: of the same folder.
+        length: what the database says is committed.
+        most_lost: lines past it that a kill may have left; None if no number is too large.
+
+    Raises:
+        FolderDamaged: the file is shorter, or the database is older than the file.
+        FolderUnusable, StorageError: as :class:`AppendFile`.
+    """
+
+    def __init__(self, database: Database, length: int, *, most_lost: int | None) -> None:
+        path = database.path.with_name(PAGE_LOG)
+        _refuse_older(database, path, length, most_lost)
+        self._file = AppendFile.open(path, length)
+        self._encode = msgspec.json.Encoder().encode
+        self.sync = self._file.sync
+        self.close = self._file.close
+
+    @property
+    def length(self) -> int:
+        """Bytes that were written whole."""
+        return self._file.length
+
+    def append(self, pages: Iterable[Page]) -> None:
+        """Write a line for each.
+
+        Raises:
+            StorageError: not all could be written; the file takes no more.
+        """
+        self._file.append(b"".join(self._encode(page) + b"\n" for page in pages))
+
+
+def page_of(
+    fetched: Fetched, parsed: Parsed | None, outcome: Outcome, *, detail: str, mirror: str, place: Place | None
+) -> Page:
+    """Tell the story of a finished URL."""
+    source, timings = fetched.source, fetched.timings
+    parsed = parsed or _NOT_PARSED
+    return Page(
+        url=source.url,
+        outcome=outcome,
+        detail=detail,
+        status=fetched.status,
+        depth=source.depth,
+        kind=source.kind,
+        via=source.via,
+        attempts=source.attempts,
+        fetched_at=datetime.fromtimestamp(fetched.began_at, UTC),
+        seconds=round(timings.dns + timings.connect + timings.first_byte + timings.body, 6),
+        address=fetched.address,
+        mime=parsed.mime,
+        charset=parsed.charset,
+        title=parsed.title,
+        language=parsed.language,
+        canonical=parsed.canonical,
+        noindex=parsed.noindex,
+        nofollow=parsed.nofollow,
+        digest=f"sha256:{parsed.digest.hex()}" if parsed.digest else "",
+        size=parsed.size,
+        wire_size=len(fetched.body),
+        links=parsed.links_seen,
+        links_capped=parsed.links_capped,
+        truncated=fetched.truncated,
+        segment=place.segment if place else "",
+        offset=place.offset if place else 0,
+        length=place.length if place else 0,
+        revisit=place.revisit if place else False,
+        mirror=mirror,
+        extracted=parsed.extracted,
+    )
+
+
+def cut_page_log(folder: Path) -> None:
+    """Cut the page log of a folder that is closed after a write that failed, as far as a failing disk allows.
+
+    Closing the database has removed its write-ahead log, without which the next start would take the lines
+    that do not count for a sign of damage.
+    """
+    if (folder / WAL).exists():
+        return
+    with suppress(CrawlerError, OSError, sqlite3.Error), closing(open_for_reading(folder)) as database:
+        row = database.connection.execute("SELECT length FROM file WHERE name = ?", (PAGE_LOG,)).fetchone()
+        length = row[0] if row else 0
+        if length < (folder / PAGE_LOG).stat().st_size:
+            os.truncate(folder / PAGE_LOG, length)
+
+
+def _refuse_older(database: Database, path: Path, length: int, most_lost: int | None) -> None:
+    lines = _whole_lines(path, length, most=(most_lost or 0) + 1)
+    if lines and database.incomplete:
+        raise FolderDamaged(
+            f"names finished pages that the database does not know, and {WAL}, which may know them, is missing;"
+            " restore it, or begin anew with --fresh",
+            where=str(path),
+        )
+    if most_lost is not None and lines > most_lost:
+        raise FolderDamaged(
+            f"names more than {most_lost} finished pages that the database does not know, which is older than it;"
+            " restore it, begin anew with --fresh, or crawl them again with store.durability = normal",
+            where=str(path),
+        )
+
+
+def _whole_lines(path: Path, start: int, *, most: int) -> int:
+    """Count the lines of JSON from a place on, up to the first that is cut or no JSON."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            for count in range(most):
+                line = file.readline(_LONGEST_LINE)
+                try:
+                    msgspec.json.decode(line if line.endswith(b"\n") else b"", type=dict[str, msgspec.Raw])
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    return count
+    except OSError:  # whoever opens it for writing says what is wrong
+        return 0
+    return most

@@ -1,0 +1,94 @@
+"""The pages that were answered: where each one's record stands, and which payloads the archive holds already."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from crawler.core import cdxj
+from crawler.core.records import Fetched, Parsed, Place
+
+Origin = tuple[str, float]
+"""The URL whose record holds a payload, and when its fetch began."""
+
+
+def may_be_referred_to(fetched: Fetched) -> bool:
+    """Whether a later record with the same payload may point to this one instead of holding it."""
+    return fetched.status == 200 and not fetched.truncated and bool(fetched.body)
+
+
+def prefix(digest: bytes) -> int:
+    """Return the first eight bytes of a digest, by which it is looked up."""
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+class PageTable:
+    """Rows are gathered and written by :meth:`flush`, within the transaction that is open then."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: list[tuple[object, ...]] = []
+        self._segments: dict[str, int] = {
+            name: id_ for id_, name in connection.execute("SELECT id, name FROM file").fetchall()
+        }
+
+    def origins(self, digests: Collection[bytes]) -> dict[bytes, Origin]:
+        """Return which of the payloads are in the archive, and where they come from."""
+        if not digests:
+            return {}
+        rows = self._connection.execute(
+            "SELECT p.digest, u.url, p.fetched_at FROM json_each(?) wanted"
+            " CROSS JOIN page p ON p.prefix = wanted.value JOIN url u ON u.id = p.id"
+            " WHERE p.segment > 0 AND p.revisit = 0",
+            (msgspec.json.encode([prefix(digest) for digest in digests]).decode(),),
+        )
+        return {digest: (url, at) for digest, url, at in rows}
+
+    def add(self, fetched: Fetched, parsed: Parsed | None, place: Place | None) -> None:
+        """Note an answer."""
+        digest = parsed.digest if parsed else b""
+        segment, offset, length, revisit = 0, 0, 0, False
+        if place is not None:
+            segment, offset, length, revisit = self._segment(place.segment), place.offset, place.length, place.revisit
+        self._rows.append(
+            (
+                fetched.source.id,
+                fetched.began_at,
+                fetched.status,
+                parsed.mime if parsed else "",
+                digest,
+                prefix(digest) if may_be_referred_to(fetched) else 0,
+                len(fetched.body),
+                segment,
+                offset,
+                length,
+                revisit,
+            )
+        )
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        self._connection.executemany("INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._rows.clear()
+
+    def index(self, segment: str) -> Iterator[str]:
+        """Yield the CDXJ lines of a segment."""
+        rows = self._connection.execute(
+            "SELECT u.url, p.fetched_at, p.mime, p.status, p.digest, p.length, p.offset, p.revisit"
+            " FROM page p JOIN url u USING (id) WHERE p.segment = (SELECT id FROM file WHERE name = ?)",
+            (segment,),
+        )
+        for url, at, mime, status, digest, length, offset, revisit in rows:
+            kind = "warc/revisit" if revisit else mime
+            yield cdxj.line(
+                url, at, mime=kind, status=status, digest=digest, length=length, offset=offset, filename=segment
+            )
+
+    def _segment(self, name: str) -> int:
+        """Return the row of a segment, whose length is stored by whoever commits it."""
+        if name not in self._segments:
+            cursor = self._connection.execute("INSERT INTO file (name, length, closed) VALUES (?, 0, 0)", (name,))
+            self._segments[name] = cursor.lastrowid or 0
+        return self._segments[name]

@@ -1,0 +1,135 @@
+"""The page log against the database: whole lines of JSON, exactly one for each finished page, saying the same.
+
+The log is in the order of commits, the database in that of discovery. Both are sorted by fingerprint,
+by SQLite and on disk, and compared as streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from crawler.core.fingerprint import fingerprint
+from crawler.storage.database import PAGE_LOG, Database
+from crawler.storage.findings import Findings, Stream, counted
+
+_LONGEST_LINE = 64 << 20
+_AT_ONCE = 1_000
+
+
+class _Line(msgspec.Struct):
+    """What of a line is compared."""
+
+    url: str
+    outcome: str
+    segment: str
+    offset: int
+    length: int
+    digest: str
+
+
+class _Page(NamedTuple):
+    mark: int
+    at: int
+    """Where its line begins, or the number of its URL."""
+    url: str
+    told: tuple[object, ...]
+
+
+_TOLD = ("outcome", "segment", "offset", "length", "digest")
+
+
+class LogCheck:
+    """One pass through the page log, and one through the finished pages."""
+
+    def __init__(self, folder: Path, database: Database, findings: Findings) -> None:
+        self._path = folder / PAGE_LOG
+        self._connection = database.connection
+        self._findings = findings
+        ((self._key,),) = self._connection.execute("SELECT value FROM setting WHERE name = 'key'").fetchall()
+
+    def run(self) -> list[str]:
+        """Check everything, and return what there is."""
+        before = self._findings.count
+        length = self._committed()
+        self._connection.execute(
+            "CREATE TEMP TABLE line (mark INTEGER, at INTEGER, url TEXT,"
+            " outcome TEXT, segment TEXT, offset INTEGER, length INTEGER, digest TEXT)"
+        )
+        lines, parsed = 0, self._parsed(length)
+        self._connection.execute("BEGIN")
+        while batch := list(islice(parsed, _AT_ONCE)):
+            self._connection.executemany("INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch)
+            lines += len(batch)
+        self._connection.execute("COMMIT")
+        self._compare(Stream(self._logged()), Stream(self._finished()))
+        verdict = self._findings.verdict(before, "one for each finished page")
+        return [f"{counted(lines, 'line')} in {PAGE_LOG}: {verdict}"]
+
+    def _committed(self) -> int:
+        row = self._connection.execute("SELECT length FROM file WHERE name = ?", (PAGE_LOG,)).fetchone()
+        length: int = row[0] if row else 0
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size < length:
+            self._findings.add(PAGE_LOG, f"has {size} bytes, but {length} were committed")
+        if size > length:
+            self._findings.note(PAGE_LOG, f"{size - length} bytes were never committed; the next start cuts them off")
+        return min(size, length)
+
+    def _parsed(self, length: int) -> Iterator[tuple[object, ...]]:
+        if not length:
+            return
+        decode, at = msgspec.json.Decoder(_Line).decode, 0
+        with self._path.open("rb") as file:
+            while at < length and (text := file.readline(min(_LONGEST_LINE, length - at))):
+                try:
+                    line = decode(text if text.endswith(b"\n") else b"")
+                    mark = fingerprint(line.url, self._key)
+                    yield mark, at, line.url, line.outcome, line.segment, line.offset, line.length, line.digest
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    why = str(error) if text.endswith(b"\n") else "it has no end"
+                    self._findings.add(f"{PAGE_LOG}: offset {at}", f"is no line of a page, but {text[:40]!r} ({why})")
+                at += len(text)
+
+    def _logged(self) -> Iterator[_Page]:
+        rows = self._connection.execute(
+            "SELECT mark, at, url, outcome, segment, offset, length, digest FROM line ORDER BY mark, at"
+        )
+        for mark, at, url, *told in rows:
+            yield _Page(mark, at, url, tuple(told))
+
+    def _finished(self) -> Iterator[_Page]:
+        rows = self._connection.execute(
+            "SELECT u.fingerprint, u.id, u.url, u.outcome, ifnull(f.name, ''), ifnull(p.offset, 0),"
+            " ifnull(p.length, 0), ifnull(p.digest, x'') FROM url u LEFT JOIN page p USING (id)"
+            " LEFT JOIN file f ON f.id = p.segment WHERE u.state > 0 AND u.host > 0 ORDER BY u.fingerprint, u.id"
+        )
+        for mark, id_, url, *told, digest in rows:
+            yield _Page(mark, id_, url, (*told, f"sha256:{digest.hex()}" if digest else ""))
+
+    def _compare(self, logged: Stream[_Page], finished: Stream[_Page]) -> None:
+        while logged.head is not None or finished.head is not None:
+            line, page = logged.head, finished.head
+            if line is not None and (page is None or line.mark < page.mark):
+                self._add(logged.take(), "is not a finished page")
+            elif page is not None and (line is None or page.mark < line.mark):
+                self._findings.add(PAGE_LOG, f"has no line for {finished.take().url}")
+            else:
+                self._pair(logged, finished.take())
+
+    def _pair(self, logged: Stream[_Page], page: _Page) -> None:
+        line = logged.take()
+        for name, said, stored in zip(_TOLD, line.told, page.told, strict=True):
+            if said != stored:
+                self._add(line, f"{name} is {said!r}, but {stored!r} in the database")
+        if line.url != page.url:
+            self._add(line, f"the database has {page.url}")
+        while logged.head is not None and logged.head.mark == page.mark:
+            self._add(logged.take(), f"has another line at offset {line.at}")
+
+    def _add(self, line: _Page, what: str) -> None:
+        self._findings.add(f"{PAGE_LOG}: offset {line.at}: {line.url}", what)
