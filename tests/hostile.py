@@ -23,6 +23,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 """Close by RST instead of FIN (socket(7))."""
 _HEAD_LIMIT = 1 << 17
 _END = b"\r\n\r\n"
+ANY_NUMBER = -1
 PAGE = b"<!doctype html><html><head><title>well</title></head><body><p>All is well.</p></body></html>\n"
 
 
@@ -105,7 +106,7 @@ class Scenario:
     """Which certificate it shows, see :mod:`tests.certificates`; empty for plain HTTP."""
     scheme: str = "http"
     asked: int | None = None
-    """Requests that the server must have seen, where that is not the attempts."""
+    """Requests that the server must have seen, where that is not the attempts; or ``ANY_NUMBER``."""
     check: Callable[[Any, Any], object] | None = None
     """More that must be true: takes the run and the stage, and asserts."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterable
 from typing import Self, TypeAlias
 
@@ -19,53 +19,54 @@ SERVFAIL, NXDOMAIN = 2, 3
 _A, _AAAA, _IN = 1, 28, 1
 
 
-class NameServer(asyncio.DatagramProtocol):
-    """Answers A and AAAA over UDP; ``async with NameServer(zone) as names``."""
+class NameServer:
+    """Answers A and AAAA over UDP, from a thread: ``with NameServer(zone) as names``."""
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
         self.asked: list[str] = []
-        self._transport: asyncio.DatagramTransport | None = None
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._thread = threading.Thread(target=self._serve, name="names")
 
-    async def __aenter__(self) -> Self:
-        self._bound = bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # uvloop keeps only its number
-        bound.bind(("127.0.0.1", 0))
-        self.port = int(bound.getsockname()[1])
-        self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=bound)
+    def __enter__(self) -> Self:
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        self._thread.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._transport is not None:
-            self._transport.close()
-            self._bound.close()
+    def __exit__(self, *_: object) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bell:
+            bell.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join()
+        self._socket.close()
 
     def resolver(self) -> AsyncResolver:
         """Return a resolver that asks nobody else."""
-        return AsyncResolver(
-            nameservers=["127.0.0.1"],
-            udp_port=self.port,
-            tcp_port=self.port,
-            timeout=0.3,
-            tries=2,
-            domains=[],
-            lookups="b",
-        )
+        # Not ``lookups`` nor ``domains``: pycares 5.2 frees these strings while they are still in use.
+        return AsyncResolver(nameservers=["127.0.0.1"], udp_port=self.port, tcp_port=self.port, timeout=5.0, tries=2)
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Answer a question."""
-        assert self._transport is not None
+    def _serve(self) -> None:
+        while True:
+            data, peer = self._socket.recvfrom(512)
+            if not data:
+                return
+            reply = self._answer(data)
+            if reply:
+                self._socket.sendto(reply, peer)
+
+    def _answer(self, data: bytes) -> bytes:
         name, kind, question = _question(data)
         if kind == _A:
             self.asked.append(name)
         found = self._zone(name, self.asked.count(name))
         if found is None:
-            return
+            return b""
         code, addresses = (found, []) if isinstance(found, int) else (0, [ipaddress.ip_address(one) for one in found])
         records = [one.packed for one in addresses if one.version == (4 if kind == _A else 6)]
         reply = data[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question
         for packed in records:
             reply += b"\xc0\x0c" + struct.pack(">HHIH", kind, _IN, 0, len(packed)) + packed
-        self._transport.sendto(reply, addr)
+        return reply
 
 
 def _question(data: bytes) -> tuple[str, int, bytes]:

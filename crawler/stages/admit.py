@@ -98,8 +98,9 @@ class Admit:
         now = self._now()
         queue = HostQueue(stored.key, self._politeness.delay, trusted=stored.trusted, next_at=stored.next_at)
         self._queues.open(queue, stored.urls, stored.queued, now)
-        if stored.robots_until > now and self._politeness.robots == "obey":
-            self.obey(stored.key, stored.robots, stored.robots_until)
+        until = min(stored.robots_until, now + self._politeness.robots_ttl)  # the clock may have been set back
+        if until > now and self._politeness.robots == "obey":
+            self.obey(stored.key, stored.robots, until)
         if stored.asked:
             self._queues.hold(stored.key, now + queue.delay, now)
 
@@ -126,19 +127,16 @@ class Admit:
             # Not twice in a row: a server that hangs up on the same URL every time must not keep us for ever.
             self._spared.add(source.id)
             return Fate(replace(source, attempts=source.attempts - 1, due=now))
-        at = retry_at(
-            fetched.outcome,
-            source.attempts,
-            now,
-            limits=self._fetch,
-            retry_after=fetched.retry_after,
-            jitter=self._jitter(),
-        )
+        at = self._next_attempt(fetched.outcome, source.attempts, fetched.retry_after)
         return Fate(None if at is None else replace(source, due=at), hold)
 
     def again(self, source: CrawlURL) -> None:
         """Let a URL come up for its next attempt."""
         self._queues.retry(source, self._now())
+
+    def _next_attempt(self, outcome: Outcome, attempts: int, retry_after: float | None) -> float | None:
+        jitter = self._jitter()
+        return retry_at(outcome, attempts, self._now(), limits=self._fetch, retry_after=retry_after, jitter=jitter)
 
     def _troubles(self, queue: HostQueue, fetched: Fetched, now: float) -> bool:
         """Tell whether the answer speaks of its host, which must then be left alone."""
@@ -194,14 +192,13 @@ class Admit:
     def _without_robots(self, queue: HostQueue, fetched: Fetched, now: float) -> None:
         queue.robots_attempts += 1
         attempts = queue.robots_attempts
-        pause = min(self._fetch.backoff * 2.0 ** (attempts - 1), self._fetch.max_backoff)
-        pause = max(pause, fetched.retry_after or 0.0)
-        if attempts < self._fetch.attempts:
-            self._queues.hold(queue.key, now + pause, now)
+        outcome = fetched.outcome or Outcome.ROBOTS_UNREACHABLE
+        again = self._next_attempt(outcome, attempts, fetched.retry_after)
+        if again is not None:
+            self._queues.hold(queue.key, again, now)
             return
         if fetched.status:
             refusal = (Outcome.ROBOTS_UNREACHABLE, f"robots.txt: {fetched.status} to {attempts} attempts")
         else:
-            outcome = fetched.outcome or Outcome.ROBOTS_UNREACHABLE
             refusal = (outcome, f"robots.txt: {fetched.detail or outcome.meaning}, {attempts} attempts")
         self._queues.give_up(queue.key, refusal, now)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any, TypeVar
 
 from crawler.config import Config
 from crawler.core.host_queues import Want
@@ -19,6 +20,8 @@ from crawler.executors import Batches, Threads
 from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
 from crawler.storage.journal import Attempt, Journal, Robots
+
+R = TypeVar("R")
 
 _MOST = 256
 _MOST_BYTES = 32 << 20
@@ -72,8 +75,9 @@ class Commit:
 
     async def __call__(self, attempt: Attempt, size: int) -> Page | None:
         """Make an attempt durable; return its page, or None if the URL is to be tried again."""
+        self._stage.enter()
         (page, ran, cpu), queued = await self._batches(attempt, size)
-        self._stage.add(queued / 1e9, ran, cpu)
+        self._stage.leave(queued / 1e9, ran, cpu)
         return page
 
     @property
@@ -81,24 +85,29 @@ class Commit:
         """Bytes of the attempts that wait for the journal."""
         return self._batches.bytes_waiting
 
+    @property
+    def synced(self) -> float:
+        """Seconds that the journal has waited for the disk."""
+        return self._journal.synced
+
     async def sow(self, urls: Sequence[str]) -> Sown:
         """Make seeds known, and let the new ones be crawled."""
-        sown = await self._thread(self._journal.sow, urls)
+        sown = await self._other(self._journal.sow, urls)
         for url in sown.queued:
             self._queued(url)
         return sown
 
     async def keep_robots(self, robots: Robots) -> None:
         """Store a host's robots.txt."""
-        await self._thread(self._journal.keep_robots, robots)
+        await self._other(self._journal.keep_robots, robots)
 
     async def load(self, wants: Sequence[Want]) -> list[tuple[CrawlURL, ...] | StoredHost]:
         """Bring queued URLs back from disk."""
-        return await self._thread(self._journal.load, wants)
+        return await self._other(self._journal.load, wants)
 
     async def waiting_hosts(self, besides: AbstractSet[str], limit: int) -> list[str]:
         """Return hosts on disk that have queued URLs."""
-        return await self._thread(self._journal.frontier.waiting_hosts, besides, limit)
+        return await self._other(self._journal.frontier.waiting_hosts, besides, limit)
 
     async def counts(self) -> tuple[int, dict[tuple[State, str], int]]:
         """Return how many URLs are known, and, counted on their own, how many by state and outcome."""
@@ -117,8 +126,15 @@ class Commit:
             self._folder.release()
             self._thread.close()
 
+    async def _other(self, call: Callable[..., R], *arguments: Any) -> R:
+        """Do what is no commit, which keeps the thread busy all the same."""
+        result, cost = await self._thread.measured(call, *arguments)
+        self._stage.other += cost.ran / 1e9
+        return result
+
     async def _run(self, attempts: list[Attempt]) -> list[tuple[Page | None, float, float]]:
         committed, cost = await self._thread.measured(self._journal.commit, attempts)
+        self._stage.batches += 1
         for url in committed.queued:
             self._queued(url)
         share = 1e9 * len(attempts)

@@ -27,6 +27,10 @@ from crawler.net.failures import failure, too_late
 from crawler.net.session import Session, request_tail
 
 
+MAX_ROBOTS = 512 * 1024
+"""Bytes of a robots.txt that count; RFC 9309 §2.5 asks for 500 KiB at least."""
+
+
 class Fetcher(Protocol):
     """Fetches one URL: the seam at which another client can be put in."""
 
@@ -79,7 +83,7 @@ class HttpFetcher:
                 response = await session.client.get(url, headers=secrets, allow_redirects=False)
                 try:
                     answer = self._head(answer, response, exchange)
-                    body = await self._body(response, exchange)
+                    body = await self._body(response, exchange, cut=source.kind is Kind.ROBOTS)
                 finally:
                     response.close()
                 answer = _with_body(answer, body)
@@ -118,9 +122,11 @@ class HttpFetcher:
             retry_after=None if wait is None else retry_after(wait, time.time(), limit=self._max_retry_after),
         )
 
-    async def _body(self, response: aiohttp.ClientResponse, exchange: Exchange) -> _Body:
+    async def _body(self, response: aiohttp.ClientResponse, exchange: Exchange, *, cut: bool) -> _Body:
+        """Read the body; with ``cut`` its beginning is of use even where all of it would be too much."""
         settings, content = self._settings, response.content
-        if (announced := response.content_length or 0) > settings.max_body:
+        most = MAX_ROBOTS if cut else settings.max_body
+        if (announced := response.content_length or 0) > most and not cut:
             return _Body(b"", "length", Outcome.TOO_LARGE, f"{announced} bytes announced")
         start = self._clock()
         last, chunks, size = exchange.ends, exchange.chunks, 0
@@ -131,9 +137,9 @@ class HttpFetcher:
             while chunk := await content.readany():
                 chunks.append(chunk)
                 size += len(chunk)
-                if size > settings.max_body:
-                    kept = b"".join(chunks)[: settings.max_body]
-                    return _Body(kept, "length", Outcome.TOO_LARGE, f"more than {settings.max_body} bytes")
+                if size > most:
+                    kept = b"".join(chunks)[:most]
+                    return _Body(kept, "length", Outcome.TOO_LARGE, f"more than {most} bytes")
                 if settings.lowest_rate and not content.is_eof():
                     patience = max(settings.lowest_rate_after, size / settings.lowest_rate)
                     exchange.deadline.reschedule(min(last, start + patience))

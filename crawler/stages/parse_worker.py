@@ -110,6 +110,19 @@ def parsed_of(result: Result) -> Parsed:
     return Parsed(*fields)
 
 
+def record_of(task: Task, *, archive: bool) -> tuple[bytes, bytes, int]:
+    """Return the digest of an answer, its WARC records, and the length of the first of them."""
+    url, _, _, request, head, body, truncated, address, date = task
+    digest = sha256(body).digest()
+    if not (archive and head):
+        return digest, b"", 0
+    ids = str(uuid4()), str(uuid4())
+    asked, answered = exchange(
+        url, request, head, body, digest=digest, address=address, date=date, truncated=truncated, ids=ids
+    )
+    return digest, asked + answered, len(asked)
+
+
 # In the worker process from here on.
 
 
@@ -149,15 +162,8 @@ class Worker:
         return draft.result()
 
     def _archive(self, draft: _Draft, task: Task) -> None:
-        url, _, _, request, head, body, truncated, address, date = task
-        draft.size = len(body)
-        draft.digest = digest = sha256(body).digest()
-        if self._options.archive and head:
-            ids = str(uuid4()), str(uuid4())
-            asked, answered = exchange(
-                url, request, head, body, digest=digest, address=address, date=date, truncated=truncated, ids=ids
-            )
-            draft.record, draft.request_size = asked + answered, len(asked)
+        draft.size = len(task[5])
+        draft.digest, draft.record, draft.request_size = record_of(task, archive=self._options.archive)
 
     def _read(self, draft: _Draft, task: Task) -> None:
         url, depth, status, _, head, body, *_ = task

@@ -15,10 +15,12 @@ from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched
 from crawler.core.redirect import REDIRECTS, outcome_of
 from crawler.core.url import normalise
-from crawler.stages.fetch import Fetcher
+from crawler.stages.fetch import MAX_ROBOTS, Fetcher
 
 _HOPS = 5
-_MOST = 512 * 1024  # RFC 9309 §2.5 asks for 500 KiB at least
+_MOST_DECODED = 8 * 1024**2
+"""More than counts: what is unpacked is cut, but cannot be cut while it is unpacked."""
+
 
 
 async def fetch_robots(
@@ -61,5 +63,8 @@ def _decoded(answer: Fetched) -> Fetched:
     if answer.status and answer.outcome and not too_large and outcome_of(answer.status) is None:
         return replace(answer, status=0)  # it began well, but its body never came
     codings = content_codings(Headers(answer.head).get("content-encoding") or "")
-    decoded = decode_body(answer.body[:_MOST], codings, limit=_MOST, max_ratio=1_000)
-    return replace(answer, body=decoded.body[:_MOST])
+    decoded = decode_body(answer.body, codings, limit=_MOST_DECODED, max_ratio=1_000)
+    if decoded.outcome is Outcome.DECOMPRESSED_TOO_LARGE:
+        return replace(answer, status=0, outcome=decoded.outcome, detail=decoded.detail)
+    # Rules that are plain text under a false label are rules all the same, and none would allow everything.
+    return replace(answer, body=(decoded.body or answer.body)[:MAX_ROBOTS])
