@@ -31,6 +31,8 @@ from crawler.stages.commit import Commit
 from crawler.stages.mirror import WriteMirror
 from crawler.stages.parse import Parse
 from crawler.stages.parse_worker import ParseOptions, Result, Task, parse, prepare
+from crawler.stages.quarantine import KeepSample
+from crawler.storage import quarantine
 from crawler.storage.mirror import Mirror
 from crawler.worker import WorkerRules
 
@@ -170,11 +172,18 @@ class Crawler:
         from crawler.net.session import Session  # noqa: PLC0415  -- 200 ms in which the workers get ready
 
         self._session = await self._stack.enter_async_context(Session(config.fetch))
+        self._keep_sample = self._sampling()
         self._mirror: WriteMirror | None = None
         if config.store.mirror:
             threads = Threads("mirror", config.store.write_threads or _MIRROR_THREADS)
             self._stack.callback(threads.close)
             self._mirror = WriteMirror(Mirror(self._out / "mirror"), threads, stages.mirror)
+
+    def _sampling(self) -> KeepSample:
+        thread, store = Threads("quarantine", 1), self._config.store
+        self._stack.callback(thread.close)
+        samples = quarantine.Quarantine(self._out / quarantine.NAME, most_bytes=self._config.fetch.max_body)
+        return KeepSample(samples, thread, archive=store.archive == "warc")
 
     async def _close(self) -> None:
         """Let go of everything, even if cancelled meanwhile."""
@@ -226,11 +235,16 @@ class Crawler:
         from crawler.stages.fetch import HttpFetcher  # noqa: PLC0415
 
         config, commit, polite = self._config, self._commit, self._config.politeness
-        self._queues = HostQueues(delay=polite.delay, per_host=polite.per_host, robots=polite.robots == "obey")
+        self._queues = HostQueues(
+            delay=polite.delay,
+            per_host=polite.per_host,
+            robots=polite.robots == "obey",
+            longest=max(polite.delay, polite.max_crawl_delay, polite.max_retry_after, 2 * config.fetch.max_backoff),
+        )
         pipeline = Pipeline(
             admit=Admit(self._queues, polite, config.fetch, now=self._now, jitter=random.random),
             fetch=HttpFetcher(self._session, config.fetch, max_retry_after=polite.max_retry_after),
-            parse=Parse(self._processes, self._ledger.parse),
+            parse=Parse(self._processes, self._keep_sample, self._ledger.parse),
             mirror=self._mirror,
             commit=commit,
             ledger=self._ledger,

@@ -14,9 +14,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from itertools import islice
+from time import perf_counter
 
 from crawler.config import Config
 from crawler.core.host_queues import HostQueues, Wait
+from crawler.core.ledger import Feed
 from crawler.core.records import CrawlURL, Kind, Page
 from crawler.core.tally import Tally
 from crawler.core.url import seed_url
@@ -89,6 +91,8 @@ class Engine:
         self._queues = queues
         self._pipeline = pipeline
         self._commit = commit
+        self._ledger = pipeline.ledger
+        self._clock = pipeline.ledger.feed
         self.tally = Tally()
         """What this run has done so far."""
         self._now = now
@@ -96,7 +100,6 @@ class Engine:
         self._changed = Bell()
         self._hungry = Bell()
         self._pages: set[asyncio.Task[None]] = set()
-        self._fetching = 0
         self._sowing = True
         self._failure: BaseException | None = None
         self.stop_reason = ""
@@ -122,7 +125,9 @@ class Engine:
             other.add_done_callback(self._heard)
         timer = loop.call_later(self._limits.max_time, self._out_of_time) if self._limits.max_time else None
         try:
+            self._clock.enter(Feed.WORKING, perf_counter())
             await self._feed()
+            self._clock.end(perf_counter())
             if not self._failure:
                 await self._drain()
         finally:
@@ -151,8 +156,9 @@ class Engine:
 
     async def _feed(self) -> None:
         while not (self._failure or self.stop_reason or self._limit_reached()):
-            if not self._room():
-                await self._changed.wait()
+            full = self._full()
+            if full is not None:
+                await self._blocked(full)
                 continue
             now = self._now()
             turn = self._queues.next(now)
@@ -162,20 +168,30 @@ class Engine:
             if self._queues.hungry or self._queues.elsewhere:
                 self._hungry.ring()
             if isinstance(turn, Wait):
-                await self._changed.wait(max(0.0, turn.until - now))
+                await self._blocked(Feed.WAIT, max(0.0, turn.until - now))
             elif self._drained():
                 return
             else:
-                await self._changed.wait()
+                await self._blocked(Feed.IDLE)
 
-    def _room(self) -> bool:
-        """Tell whether one more page may begin its way."""
+    async def _blocked(self, by: Feed, seconds: float | None = None) -> None:
+        """Wait for a change, and let the ledger know for which."""
+        self._clock.enter(by, perf_counter())
+        await self._changed.wait(seconds)
+        self._clock.enter(Feed.WORKING, perf_counter())
+
+    def _full(self) -> Feed | None:
+        """Tell why no further page may begin its way; None if one may."""
         pages, most = len(self._pages), self._limits.max_pages
-        if most and self.tally.pages + pages >= most and pages:
-            return False
-        if self._fetching >= self._concurrency or pages >= self._concurrency + _MOST_UNCOMMITTED:
-            return False
-        return not pages or self._pipeline.bytes_waiting < _MOST_BYTES
+        if not pages:
+            return None
+        if most and self.tally.pages + pages >= most:
+            return Feed.CLOSING
+        if self._ledger.fetching >= self._concurrency:
+            return Feed.SLOTS
+        if pages >= self._concurrency + _MOST_UNCOMMITTED or self._pipeline.bytes_waiting >= _MOST_BYTES:
+            return self._ledger.backlog
+        return None
 
     def _limit_reached(self) -> str:
         limits, tally = self._limits, self.tally
@@ -189,7 +205,7 @@ class Engine:
         return not self._pages and not self._sowing and self._queues.drained
 
     def _start(self, url: CrawlURL) -> None:
-        self._fetching += 1
+        self._ledger.fetching += 1
         page = asyncio.get_running_loop().create_task(self._page(url))
         self._pages.add(page)
         page.add_done_callback(self._ended)
@@ -202,10 +218,12 @@ class Engine:
         if page is not None:
             self.tally.add(page)
             if self._deliver is not None:
+                self._ledger.delivering += 1
                 await self._deliver(page)
+                self._ledger.delivering -= 1
 
     def _freed(self) -> None:
-        self._fetching -= 1
+        self._ledger.fetching -= 1
         self._changed.ring()
 
     def _ended(self, page: asyncio.Task[None]) -> None:

@@ -18,6 +18,8 @@ from crawler.stages.fetch import Fetcher
 from crawler.stages.robots import fetch_robots
 from crawler.storage.journal import Attempt, Robots
 
+_RATE_LIMITED = (429, 503)
+
 
 class Parser(Protocol):
     """PROCESS: Fetched → Parsed, in batches."""
@@ -77,8 +79,8 @@ class Pipeline:
         self.parse = parse
         self.mirror = mirror
         self.commit = commit
+        self.ledger = ledger
         self._fetch = fetch
-        self._ledger = ledger
 
     async def page(self, source: CrawlURL, freed: Callable[[], None]) -> Page | None:
         """Take one URL from its turn to its commit; None if it is to be tried again.
@@ -122,11 +124,14 @@ class Pipeline:
 
     def _count(self, fetched: Fetched) -> None:
         timings = fetched.timings
+        if fetched.sent_at:
+            tls, limited = fetched.source.url.startswith("https:"), fetched.status in _RATE_LIMITED
+            self.ledger.requests.add(timings, tls=tls, rate_limited=limited)
         if fetched.sent_at and not timings.reused:
-            self._ledger.connect.add(timings.dns, timings.connect)
+            self.ledger.connect.add(timings.dns, timings.connect)
         if fetched.answered:
-            self._ledger.fetch.add(timings.first_byte, timings.body)
-            self._ledger.latency.add(timings.first_byte + timings.body)
+            self.ledger.fetch.add(timings.first_byte, timings.body)
+            self.ledger.latency.add(timings.first_byte + timings.body)
 
 
 def _postponed(fetched: Fetched, fate: Fate) -> Attempt:

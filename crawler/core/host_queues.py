@@ -56,16 +56,25 @@ class HostQueues:
         robots: whether each host's robots.txt comes before its first page.
         window: URLs in memory, at most; every host may have a few even when that is exceeded.
         most_hosts: hosts in memory, at most.
+        longest: seconds that nothing can have to wait; a time further ahead was stored before the clock was set back.
     """
 
     def __init__(
-        self, *, delay: float, per_host: int, robots: bool, window: int = 65_536, most_hosts: int = 4_096
+        self,
+        *,
+        delay: float,
+        per_host: int,
+        robots: bool,
+        window: int = 65_536,
+        most_hosts: int = 4_096,
+        longest: float = inf,
     ) -> None:
         self.delay = delay
         self.per_host = per_host
         self.robots = robots
         self.window = window
         self.most_hosts = most_hosts
+        self.longest = longest
         self.hosts: dict[str, HostQueue] = {}
         self.elsewhere = False
         """Whether hosts with queued URLs are on disk only, for want of room."""
@@ -126,6 +135,7 @@ class HostQueues:
         self._opening.discard(queue.key)
         self.hosts[queue.key] = queue
         queue.backlog = queued
+        queue.next_at = min(queue.next_at, now + self.longest)
         self._load(queue, urls, now)
 
     def loaded(self, host: str, urls: Iterable[CrawlURL], now: float) -> None:
@@ -266,7 +276,7 @@ class HostQueues:
     def _take(self, queue: HostQueue, url: CrawlURL, now: float) -> None:
         queue.cursor = max(queue.cursor, url.id)
         if url.due > now:
-            heappush(queue.later, (url.due, url.id, url))
+            heappush(queue.later, (min(url.due, now + self.longest), url.id, url))
         else:
             if not queue.waiting and not queue.in_flight:
                 queue.free_since = now

@@ -1,12 +1,19 @@
-"""What each stage of each page cost: waiting, running and CPU time, as streaming histograms.
+"""What each stage of each page cost, and what the feed, which starts pages, was doing meanwhile.
 
 A histogram has eight buckets to a doubling, from 1 µs to 12 days, so a quantile is within 9 % of the truth
 while adding a number costs a few bit operations and memory never grows.
+
+The feed is in exactly one state at any time, so the seconds spent in each add up to the crawl:
+what it mostly waits for is what holds the crawl back (see ``verdict.py``).
+Time is an argument: seconds by any clock that is never set back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
+
+from crawler.core.records import Timings
 
 _FINE = 3  # bits kept below the highest one: 2**3 buckets to a doubling
 _BUCKETS = (40 + 1) << _FINE
@@ -62,6 +69,21 @@ class Stage:
     running: Histogram = field(default_factory=Histogram)
     whole: Histogram = field(default_factory=Histogram)
     cpu: float = 0.0
+    inside: int = 0
+    """Calls that have been entered and not yet counted."""
+    batches: int = 0
+    """Batches of calls, where its place takes many at once."""
+    other: float = 0.0
+    """Seconds for which its place was busy with other work than these calls."""
+
+    def enter(self) -> None:
+        """Take note of a call that has begun and will be counted when it ends."""
+        self.inside += 1
+
+    def leave(self, waiting: float, running: float, cpu: float = 0.0) -> None:
+        """Count a call that was entered."""
+        self.inside -= 1
+        self.add(waiting, running, cpu)
 
     def add(self, waiting: float, running: float, cpu: float = 0.0) -> None:
         """Count one call."""
@@ -71,9 +93,91 @@ class Stage:
         self.cpu += cpu
 
 
+class Feed(IntEnum):
+    """What the feed can be doing: working, or waiting, and then for what."""
+
+    WORKING = 0
+    """It asks what comes next and starts pages."""
+    SLOTS = 1
+    """All fetch slots are taken."""
+    PARSE = 2
+    """As many pages are on their way as there may be, and most of them are in parse."""
+    MIRROR = 3
+    COMMIT = 4
+    CALLER = 5
+    """The same, and most of them wait until the caller takes them."""
+    WAIT = 6
+    """URLs are waiting, and a moment is known at which the first of their hosts may be asked."""
+    IDLE = 7
+    """Nothing can be asked for before a page in flight has brought something about."""
+    CLOSING = 8
+    """Enough pages for a limit are on their way."""
+
+
+class FeedClock:
+    """Adds up the time that the feed spends in each state."""
+
+    __slots__ = ("_since", "_spent", "ended", "state")
+
+    def __init__(self) -> None:
+        self._spent = [0.0] * len(Feed)
+        self._since: float | None = None
+        self.state = Feed.WORKING
+        self.ended = False
+        """Whether no further page will be started."""
+
+    def enter(self, state: Feed, now: float) -> None:
+        """Take note that the feed is in another state from now on."""
+        if self._since is not None:
+            self._spent[self.state] += now - self._since
+        self._since = now
+        self.state = state
+
+    def end(self, now: float) -> None:
+        """Take note that no further page will be started."""
+        self.enter(Feed.CLOSING, now)
+        self.ended = True
+
+    def spent(self, now: float) -> tuple[float, ...]:
+        """Return the seconds in each state, in the order of :class:`Feed`."""
+        if self._since is not None:
+            self.enter(self.state, now)
+        return tuple(self._spent)
+
+
+@dataclass(slots=True)
+class Requests:
+    """All requests of pages, those that failed too, and what they waited for, seconds."""
+
+    sent: int = 0
+    dns: float = 0.0
+    connect: float = 0.0
+    """TCP and TLS."""
+    first_byte: float = 0.0
+    body: float = 0.0
+    connections: int = 0
+    """Requests for which a connection was made."""
+    handshakes: int = 0
+    """Those of them with TLS."""
+    rate_limited: int = 0
+    """Answers 429 and 503."""
+
+    def add(self, timings: Timings, *, tls: bool, rate_limited: bool) -> None:
+        """Count one request that went out."""
+        self.sent += 1
+        self.first_byte += timings.first_byte
+        self.body += timings.body
+        self.rate_limited += rate_limited
+        if not timings.reused:
+            self.connections += 1
+            self.handshakes += tls
+            self.dns += timings.dns
+            self.connect += timings.connect
+
+
 @dataclass(slots=True)
 class Ledger:
-    """The stages of a page's way, and the whole way."""
+    """The stages of a page's way, the whole way, and the feed at its beginning."""
 
     connect: Stage = field(default_factory=lambda: Stage("connect", "loop"))
     """Waiting is DNS, running is connection and TLS; reused connections do not count."""
@@ -84,6 +188,22 @@ class Ledger:
     commit: Stage = field(default_factory=lambda: Stage("commit", "thread"))
     latency: Histogram = field(default_factory=Histogram)
     """From the request being sent to the last byte of the body."""
+    requests: Requests = field(default_factory=Requests)
+    feed: FeedClock = field(default_factory=FeedClock)
+    fetching: int = 0
+    """Pages that are being fetched at this moment; further on, each stage knows its own."""
+    delivering: int = 0
+    """Pages that wait until the caller takes them."""
+
+    @property
+    def backlog(self) -> Feed:
+        """The place beyond fetch in which most pages are at this moment."""
+        most, place = self.parse.inside, Feed.PARSE
+        if self.mirror.inside > most:
+            most, place = self.mirror.inside, Feed.MIRROR
+        if self.commit.inside > most:
+            most, place = self.commit.inside, Feed.COMMIT
+        return Feed.CALLER if self.delivering > most else place
 
     @property
     def stages(self) -> tuple[Stage, ...]:

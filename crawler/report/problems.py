@@ -55,9 +55,9 @@ ADVICE: dict[Outcome, str] = {
     Outcome.DECODE_FAILED: _SITE,
     Outcome.CODING_REFUSED: _SITE,
     Outcome.DECOMPRESSED_TOO_LARGE: "a --config file can raise parse.max_decoded and parse.max_ratio",
-    Outcome.PARSE_CRASH: "what was fetched is in the archive; please report the page to this program's makers",
-    Outcome.PARSE_TIMEOUT: "what was fetched is in the archive; parse.timeout in a --config file gives more time",
-    Outcome.PARSE_MEMORY: "what was fetched is in the archive; parse.memory in a --config file gives more",
+    Outcome.PARSE_CRASH: "it is in the archive all the same; please report it, with its sample in quarantine/",
+    Outcome.PARSE_TIMEOUT: "it is in the archive all the same; parse.timeout in a --config file gives more time",
+    Outcome.PARSE_MEMORY: "it is in the archive all the same; parse.memory in a --config file gives more",
     Outcome.ROBOTS_UNREACHABLE: "without an answer for robots.txt nothing may be fetched; try later, with --fresh",
 }
 

@@ -253,3 +253,15 @@ def test_every_url_comes_out_once_and_no_host_is_hurried(
 
     assert sorted(seen) == [one.id for one in urls]
     assert made.drained
+
+
+def test_a_clock_set_back_by_a_day_keeps_no_host_and_no_url_waiting_for_a_day() -> None:
+    now, day = 1_000.0, 86_400.0
+    made = HostQueues(delay=1.0, per_host=1, robots=False, longest=60.0)
+
+    made.open(HostQueue(A, 1.0, next_at=now + day), [url(1), url(2, due=now + day)], 2, now)
+
+    assert made.next(now) == Wait(now + 60.0)
+    assert fetch(made, now + 60.0) == url(2, due=now + day)
+    made.done(url(2), now + 60.0)
+    assert made.next(now + 61.0) == url(1)

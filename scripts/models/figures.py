@@ -1,0 +1,156 @@
+"""What was measured: records without any behaviour but arithmetic, so that they can be stored and told again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+SERIAL = "serial"
+THREADS = "threads"
+PROCESSES = "processes"
+QUEUE = "queue + sentinels"
+ALONE = "asyncio alone"
+WITH_THREADS = "asyncio + threads"
+HYBRID = "hybrid"
+CRAWLER = "the crawler"
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One run of one model, seconds."""
+
+    ready: float
+    """To start its threads and processes, before the clock of ``wall`` starts."""
+    wall: float
+    cpu: float
+    """User and system time of this process and of all that it started, the server excepted."""
+    own: float
+    """The share of it that this process had to bear itself: with its one GIL it has little more than one core for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """All runs of one model on one work; what is told are medians."""
+
+    model: str
+    runs: tuple[Once, ...]
+
+    @property
+    def ready(self) -> float:
+        """Seconds to get ready."""
+        return median(run.ready for run in self.runs)
+
+    @property
+    def wall(self) -> float:
+        """Seconds on the clock."""
+        return median(run.wall for run in self.runs)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU."""
+        return median(run.cpu for run in self.runs)
+
+    @property
+    def own(self) -> float:
+        """Seconds of CPU in the process that started the others."""
+        return median(run.own for run in self.runs)
+
+    @property
+    def busy(self) -> float:
+        """CPU seconds to a second on the clock: 1 is one core at work all the time."""
+        return median(run.cpu / run.wall for run in self.runs)
+
+    def waiting(self, cores: int) -> float:
+        """Return the share, 0..1, of what so many cores could have computed meanwhile and did not."""
+        return min(1.0, max(0.0, 1 - self.busy / cores))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One work, done in every model."""
+
+    key: str
+    """A, B, C or T."""
+    title: str
+    pages: int
+    rows: tuple[Row, ...]
+
+    def row(self, model: str) -> Row | None:
+        """Return the row of a model, if it was measured."""
+        return next((row for row in self.rows if row.model == model), None)
+
+    @property
+    def best(self) -> Row:
+        """The row that took the least time."""
+        return min(self.rows, key=lambda row: row.wall)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What it costs to send a page to another process and get an answer back, microseconds of CPU a page."""
+
+    size: int
+    """Bytes of a page."""
+    most: int
+    """Pages of a batch, at most."""
+    here: float
+    """In the process that sends."""
+    there: float
+    """In the process that receives."""
+    rate: float
+    """Pages a second."""
+
+    @property
+    def whole(self) -> float:
+        """On both sides together."""
+        return self.here + self.there
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a page costs, microseconds of CPU."""
+
+    hops: tuple[Hop, ...]
+    """Of real pages, from one a batch to the largest batch."""
+    tiny_hop: Hop
+    """Of tiny pages, in the largest batch."""
+    page: float
+    """To read one page where it is."""
+    tiny: float
+    """To read one tiny page where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where it was measured, and when."""
+
+    date: str
+    cores: int
+    cpu: str
+    kernel: str
+    python: str
+    load: float
+    """Load average before it began: what others did meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much work it was."""
+
+    urls: int
+    latency_ms: float
+    pages: int
+    tinies: int
+    workers: int
+    concurrency: int
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that a run of this script has found."""
+
+    machine: Machine
+    size: Size
+    works: tuple[Measured, ...]
+    costs: Costs
