@@ -19,19 +19,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from crawler.config import UNLIMITED_DEPTH, Config
+from crawler.core.evidence import Rules
 from crawler.core.host_queues import HostQueues
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
+from crawler.core.verdict import judge
 from crawler.errors import UsageError
 from crawler.executors import Processes, Threads
+from crawler.probe import Probe, Sources
 from crawler.report.compose import Run, compose, totals
 from crawler.report.jsonfile import encode
+from crawler.report.meters import ledger_report, verdict_report
 from crawler.report.report import Progress, Report, seed_report
-from crawler.stages.commit import Commit
+from crawler.stages.commit import Begin, Commit
 from crawler.stages.mirror import WriteMirror
 from crawler.stages.parse import Parse
 from crawler.stages.parse_worker import ParseOptions, Result, Task, parse, prepare
 from crawler.stages.quarantine import KeepSample
+from crawler.stages.replay import Replay
 from crawler.storage import quarantine
 from crawler.storage.mirror import Mirror
 from crawler.worker import WorkerRules
@@ -49,7 +54,9 @@ Seeds: TypeAlias = Iterable[str] | AsyncIterable[str]
 """URLs, all at hand or as they come."""
 
 
-async def crawl(seeds: Seeds, *, config: Config | None = None, out: Path | str, fresh: bool = False) -> Report:
+async def crawl(
+    seeds: Seeds, *, config: Config | None = None, out: Path | str, fresh: bool = False, rebuild: bool = False
+) -> Report:
     """Crawl from ``seeds`` and return the report; go on where an earlier crawl into ``out`` stopped.
 
     Args:
@@ -57,11 +64,12 @@ async def crawl(seeds: Seeds, *, config: Config | None = None, out: Path | str, 
         config: the settings; by default polite, and blind to private addresses.
         out: folder for the archive, the page log, the state and the report.
         fresh: move an earlier run aside first.
+        rebuild: if an earlier run's state is damaged, move it aside and make it anew from its archive.
 
     Raises:
         CrawlerError: the crawl cannot begin or cannot go on; what was committed stands.
     """
-    async with Crawler(config, out=out, fresh=fresh) as crawler:
+    async with Crawler(config, out=out, fresh=fresh, rebuild=rebuild) as crawler:
         return await crawler.crawl(seeds)
 
 
@@ -72,17 +80,24 @@ class Crawler:
         config: the settings.
         out: the output folder; created if need be.
         fresh: move an earlier run aside first.
+        rebuild: if an earlier run's state is damaged, move it aside and make it anew from its archive:
+            what is in there is not fetched again. To be given again until the rebuilt run has caught up.
 
     Raises (on entering):
+        UsageError: both are asked for.
         FolderBusy: another crawl holds the folder.
         FolderDamaged, FolderUnusable: its state is not fit for use, or it cannot be written.
         ConfigError: a setting names a file that cannot be used.
     """
 
-    def __init__(self, config: Config | None = None, *, out: Path | str, fresh: bool = False) -> None:
+    def __init__(
+        self, config: Config | None = None, *, out: Path | str, fresh: bool = False, rebuild: bool = False
+    ) -> None:
+        if fresh and rebuild:
+            raise UsageError("fresh and rebuild contradict each other")
+        self._begin = Begin.FRESH if fresh else Begin.REBUILD if rebuild else Begin.GO_ON
         self._config = config or Config()
         self._out = Path(out)
-        self._fresh = fresh
         self._stack = AsyncExitStack()
         self._engine: Engine | None = None
         self._report: Report | None = None
@@ -143,6 +158,7 @@ class Crawler:
             hosts_ready=self._queues.ready_hosts(self._now()),
             elapsed=elapsed,
             stopping=self._stopped,
+            bottleneck=judge(self._probe.evidence(recent=True)).short,
         )
 
     def report(self) -> Report:
@@ -159,12 +175,12 @@ class Crawler:
 
     async def _open(self) -> None:
         """Take the folder first, start the workers next, and import the client while they get ready."""
-        loop = asyncio.get_running_loop()
-        base = time.time() - loop.time()
-        self._now = lambda: base + loop.time()  # never set back, whatever happens to the wall clock
+        # never set back, whatever happens to the wall clock; uvloop's own time stands still for a turn of the loop
+        base = time.time() - time.monotonic()
+        self._now = lambda: base + time.monotonic()
         self._started_at = self._now()
         config, stages = self._config, self._ledger
-        self._commit = await Commit.open(self._out, config, stages.commit, self._queued, fresh=self._fresh)
+        self._commit = await Commit.open(self._out, config, stages.commit, self._queued, begin=self._begin)
         self._stack.push_async_callback(self._commit.close)
         self._processes: Processes[Task, Result] = Processes(_worker_rules(config), config.parse.workers or _cores())
         self._processes.start()
@@ -173,6 +189,7 @@ class Crawler:
 
         self._session = await self._stack.enter_async_context(Session(config.fetch))
         self._keep_sample = self._sampling()
+        self._replay = await self._replaying() if self._begin is Begin.REBUILD else None
         self._mirror: WriteMirror | None = None
         if config.store.mirror:
             threads = Threads("mirror", config.store.write_threads or _MIRROR_THREADS)
@@ -184,6 +201,14 @@ class Crawler:
         self._stack.callback(thread.close)
         samples = quarantine.Quarantine(self._out / quarantine.NAME, most_bytes=self._config.fetch.max_body)
         return KeepSample(samples, thread, archive=store.archive == "warc")
+
+    async def _replaying(self) -> Replay | None:
+        earlier = await self._commit.earlier()
+        if not len(earlier):
+            return None
+        thread = Threads("replay", 1)
+        self._stack.callback(thread.close)
+        return Replay(earlier, thread, redirects=self._config.fetch.redirects)
 
     async def _close(self) -> None:
         """Let go of everything, even if cancelled meanwhile."""
@@ -209,7 +234,12 @@ class Crawler:
         if self._stopped:
             engine.stop()
         cpu = time.process_time()
-        ending = await engine.run(seeds)
+        self._probe.start()
+        try:
+            ending = await engine.run(seeds)
+        finally:
+            self._probe.stop()
+        evidence = self._probe.evidence()
         known, counts = await self._commit.counts()
         run = Run(
             started_at=self._started_at,
@@ -223,6 +253,10 @@ class Crawler:
             seeds=seed_report(seeds, engine.tally),
             known=known,
             totals=totals(counts),
+            verdict=verdict_report(judge(evidence)),
+            measured=ledger_report(
+                evidence, self._probe.lag, most_waiting=self._probe.most_carried, looked=self._probe.looked
+            ),
         )
         self._report = compose(run, engine.tally, self._ledger, self._queues)
         await self._commit.write_report(encode(self._report))
@@ -248,8 +282,9 @@ class Crawler:
             mirror=self._mirror,
             commit=commit,
             ledger=self._ledger,
+            replay=self._replay,
         )
-        return Engine(
+        engine = Engine(
             config,
             queues=self._queues,
             pipeline=pipeline,
@@ -257,6 +292,28 @@ class Crawler:
             now=self._now,
             deliver=deliver,
         )
+        self._probe = self._probing(engine, lambda: pipeline.bytes_waiting)
+        return engine
+
+    def _probing(self, engine: Engine, carried: Callable[[], int]) -> Probe:
+        config, session = self._config, self._session
+        rules = Rules(
+            concurrency=config.fetch.concurrency,
+            per_host=config.politeness.per_host,
+            workers=self._processes.count,
+            cores=len(os.sched_getaffinity(0)),
+            most_pages=engine.most_pages,
+            mirror_threads=config.store.write_threads or _MIRROR_THREADS,
+        )
+        sources = Sources(
+            tally=engine.tally,
+            queues=self._queues,
+            now=self._now,
+            carried=carried,
+            synced=lambda: self._commit.synced,
+            lookups=lambda: session.lookups,
+        )
+        return Probe(self._ledger, rules, sources)
 
 
 class Pages:

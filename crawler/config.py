@@ -87,7 +87,10 @@ class Fetch(Section, frozen=True, kw_only=True):
     contact: Annotated[
         str, about("URL or mail address by which a site's owner reaches you. It is added to User-Agent.")
     ] = ""
-    headers: Annotated[dict[str, str], about("Further request headers, sent to every host.")] = {}
+    headers: Annotated[
+        dict[str, str],
+        about("Further request headers. Authorization and Cookie go only to hosts that seeds name."),
+    ] = {}
     ca_file: Annotated[str, about("PEM file of certificate authorities to trust besides the system's.")] = ""
     allow_private: Annotated[
         Literal["never", "seeds", "always"],

@@ -88,6 +88,8 @@ class Engine:
     ) -> None:
         self._limits = config.limits
         self._concurrency = config.fetch.concurrency
+        self.most_pages = config.fetch.concurrency + _MOST_UNCOMMITTED
+        """Pages that may be on their way at once."""
         self._queues = queues
         self._pipeline = pipeline
         self._commit = commit
@@ -189,7 +191,7 @@ class Engine:
             return Feed.CLOSING
         if self._ledger.fetching >= self._concurrency:
             return Feed.SLOTS
-        if pages >= self._concurrency + _MOST_UNCOMMITTED or self._pipeline.bytes_waiting >= _MOST_BYTES:
+        if pages >= self.most_pages or self._pipeline.bytes_waiting >= _MOST_BYTES:
             return self._ledger.backlog
         return None
 

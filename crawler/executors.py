@@ -80,9 +80,7 @@ class Batches(Generic[T, R]):
         self._waiting.append((task, size, future, time.perf_counter_ns()))
         self.bytes_waiting += size
         if len(self._running) < self._runners:
-            runner = loop.create_task(self._drain())
-            self._running.add(runner)
-            runner.add_done_callback(self._running.discard)
+            self._running.add(loop.create_task(self._runner()))
         return await future
 
     async def close(self) -> None:
@@ -92,6 +90,14 @@ class Batches(Generic[T, R]):
         self._waiting.clear()
         while self._running:
             await asyncio.wait(self._running)
+
+    async def _runner(self) -> None:
+        try:
+            await self._drain()
+        finally:
+            # Here and not in a callback of the task, which comes a moment later:
+            # what is asked for within that moment would find a runner that takes nothing more, and wait for ever.
+            self._running.discard(asyncio.current_task())
 
     async def _drain(self) -> None:
         while self._waiting:

@@ -32,6 +32,13 @@ class Parser(Protocol):
         """Read an answer."""
 
 
+class Replay(Protocol):
+    """THREAD: CrawlURL → Fetched, where an earlier archive has the answer."""
+
+    async def __call__(self, source: CrawlURL) -> Fetched | None:
+        """Look for an archived answer."""
+
+
 class Mirror(Protocol):
     """THREAD: the body as a file."""
 
@@ -63,9 +70,10 @@ class Pipeline:
         mirror: the body as a file; None if nobody asked for it.
         commit: record, outcome and outlinks become durable together.
         ledger: what it all cost.
+        replay: answers from an earlier archive; None if there is none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the stages, all by name
         self,
         *,
         admit: Admit,
@@ -74,6 +82,7 @@ class Pipeline:
         mirror: Mirror | None,
         commit: Committer,
         ledger: Ledger,
+        replay: Replay | None = None,
     ) -> None:
         self.admit = admit
         self.parse = parse
@@ -81,14 +90,16 @@ class Pipeline:
         self.commit = commit
         self.ledger = ledger
         self._fetch = fetch
+        self._replay = replay
 
     async def page(self, source: CrawlURL, freed: Callable[[], None]) -> Page | None:
         """Take one URL from its turn to its commit; None if it is to be tried again.
 
         ``freed`` is called when its fetch has ended, so that another may begin.
         """
-        refused = self.admit(source)
-        fetched = refused or await self.fetch(source)  # LOOP
+        earlier = await self._replay(source) if self._replay else None  # THREAD
+        refused = None if earlier else self.admit(source)
+        fetched = earlier or refused or await self.fetch(source)  # LOOP
         freed()
         fate = Fate() if refused else self.admit.judge(fetched)
         if fate.again is not None:
@@ -103,7 +114,7 @@ class Pipeline:
         """Ask a host for its robots.txt, and go by it."""
         host = self.admit.host(source)
         sent = partial(self.admit.sent, source)
-        answer = await fetch_robots(self._fetch, source, trusted=host.trusted, delay=host.delay, sent=sent)
+        answer = await fetch_robots(self._ask, source, trusted=host.trusted, delay=host.delay, sent=sent)
         freed()
         robots = self.admit.take_robots(source, answer)
         if robots is not None:
@@ -118,15 +129,20 @@ class Pipeline:
         """Ask for one URL; its host's delay begins when the request goes out."""
         attempt = replace(source, attempts=source.attempts + 1)
         sent = partial(self.admit.sent, source)
-        fetched = await self._fetch(attempt, trusted=self.admit.host(source).trusted, sent=sent)
+        fetched = await self._ask(attempt, trusted=self.admit.host(source).trusted, sent=sent)
         self._count(fetched)
+        return fetched
+
+    async def _ask(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
+        """Make one request, for a page or for a robots.txt, and count it."""
+        fetched = await self._fetch(source, trusted=trusted, sent=sent)
+        if fetched.sent_at:
+            tls, limited = source.url.startswith("https:"), fetched.status in _RATE_LIMITED
+            self.ledger.requests.add(fetched.timings, tls=tls, rate_limited=limited)
         return fetched
 
     def _count(self, fetched: Fetched) -> None:
         timings = fetched.timings
-        if fetched.sent_at:
-            tls, limited = fetched.source.url.startswith("https:"), fetched.status in _RATE_LIMITED
-            self.ledger.requests.add(timings, tls=tls, rate_limited=limited)
         if fetched.sent_at and not timings.reused:
             self.ledger.connect.add(timings.dns, timings.connect)
         if fetched.answered:

@@ -127,6 +127,8 @@ class Stage:
     connections: int = 0
     open: int = 0
     """Connections that the client has not closed."""
+    quiet: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while there is none."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Whatever a play wants to remember from one connection to the next."""
     _socket: socket.socket | None = None
@@ -145,6 +147,7 @@ class Stage:
         return self.origin + self.scenario.path
 
     async def __aenter__(self) -> Self:
+        self.quiet.set()
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", 0))
@@ -185,6 +188,7 @@ class Stage:
         self._talks[task] = writer
         self.connections += 1
         self.open += 1
+        self.quiet.clear()
         try:
             assert self.scenario.play is not None
             await self.scenario.play(Talk(reader, writer, self))
@@ -192,6 +196,8 @@ class Stage:
             pass  # the client left, or the play is over
         finally:
             self.open -= 1
+            if not self.open:
+                self.quiet.set()
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()

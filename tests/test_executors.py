@@ -68,6 +68,30 @@ async def test_a_batch_keeps_its_bound_in_bytes_but_a_large_task_goes_alone() ->
     assert batches.bytes_waiting == 0
 
 
+async def test_a_task_that_comes_in_the_very_moment_in_which_a_runner_ends_is_run() -> None:
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(tasks: list[int]) -> list[int]:
+        await gate
+        return tasks
+
+    async def latecomer() -> int:
+        await gate
+        return (await batches(2))[0]
+
+    batches: Batches[int, int] = Batches(run, runners=1, most=9, most_bytes=9)
+    first = asyncio.create_task(batches(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # now the runner waits at the gate, and is woken first
+    second = asyncio.create_task(latecomer())
+    await asyncio.sleep(0)
+
+    gate.set_result(None)
+
+    async with asyncio.timeout(5):
+        assert ((await first)[0], await second) == (1, 2)
+
+
 async def test_the_error_of_a_batch_is_the_error_of_each_of_its_tasks() -> None:
     async def run(batch: list[int]) -> list[int]:
         raise ValueError(str(batch))

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import uvloop
@@ -22,12 +23,15 @@ from crawler.report.report import Report
 from tests import certificates
 from tests.hostile import ANY_NUMBER, Scenario, Stage
 from tests.names import NameServer
-from tests.scenarios import coding, content, framing, politeness, redirects, transport, traps
+from tests.scenarios import table, transport
+from tests.scenarios.table import CHAPTERS
 from tests.site import Site
 
 GUARD = 60.0
 """Seconds after which a run is taken for hung."""
 HEALTHY = 12
+SLOWEST_PARSE = 1.0
+"""Seconds that the settings of that chapter allow a worker for a page: so late would the loop be, were it on it."""
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Run:
     healthy: set[str]
     stages: dict[Scenario, Stage]
     folder: Path
+    lag: float
+    """Seconds of CPU that the loop, servers and all, worked at worst without looking up."""
     pages: dict[str, dict[str, Any]] = field(init=False)
     outcomes: dict[str, str] = field(init=False)
     """Of all known URLs, the skipped ones too."""
@@ -56,6 +62,31 @@ class Run:
     def paths(self, stage: Stage) -> list[str]:
         """Return the paths that a scenario's server was asked for, in order."""
         return [request.head.split(b" ", 2)[1].decode("latin-1") for request in stage.requests]
+
+
+class Watch:
+    """Looks every ten milliseconds how much the loop has worked since.
+
+    It reads the thread's CPU clock, for that of the wall also shows what else the machine has to do.
+    """
+
+    def __init__(self) -> None:
+        self.lag = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0.01)
+            self.lag = max(self.lag, time.thread_time() - before)
 
 
 def impatient(ca_file: str = "", **sections: dict[str, Any]) -> Config:
@@ -96,12 +127,14 @@ async def played(scenarios: tuple[Scenario, ...], config: Config, folder: Path, 
         for scenario in scenarios:
             context = certificates.server_context(scenario.tls) if scenario.tls else None
             stages[scenario] = await opened.enter_async_context(Stage(scenario, context))
-        async with asyncio.timeout(GUARD), Crawler(config, out=folder) as crawler:
-            report = await crawler.crawl([site.url("/0"), *(stage.url for stage in stages.values())])
-        while any(stage.open for stage in stages.values()):
-            await asyncio.sleep(0)
+        watch = await opened.enter_async_context(Watch())
+        async with asyncio.timeout(GUARD):
+            async with Crawler(config, out=folder) as crawler:
+                report = await crawler.crawl([site.url("/0"), *(stage.url for stage in stages.values())])
+            for stage in stages.values():
+                await stage.quiet.wait()
     lines = [json.loads(line) for line in (folder / "pages.jsonl").read_text().splitlines()]
-    return Run(config, report, lines, {site.url(f"/{number}") for number in range(HEALTHY)}, stages, folder)
+    return Run(config, report, lines, {site.url(f"/{number}") for number in range(HEALTHY)}, stages, folder, watch.lag)
 
 
 def _run(chapter: str, loop: str, folder: Path) -> Run:
@@ -121,7 +154,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
     def run(chapter: str, loop: str) -> Run:
         if (chapter, loop) not in done:
             try:
-                done[chapter, loop] = _run(chapter, loop, tmp_path_factory.mktemp(f"{chapter}-{loop}"))
+                done[chapter, loop] = _run(chapter, loop, tmp_path_factory.mktemp("chapter"))
             except Exception as error:  # noqa: BLE001  every test of the chapter is to say so, but it fails once
                 done[chapter, loop] = error
         found = done[chapter, loop]
@@ -132,11 +165,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
     return run
 
 
-CHAPTERS: dict[str, Any] = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (transport, framing, coding, redirects, content, traps, politeness)
-}
-LOOPS = {"transport": ("asyncio", "uvloop"), "framing": ("asyncio", "uvloop")}
+LOOPS = {"Transport": ("asyncio", "uvloop"), "HTTP framing": ("asyncio", "uvloop")}
 _ALL = [(chapter, loop) for chapter in CHAPTERS for loop in LOOPS.get(chapter, ("asyncio",))]
 
 
@@ -169,3 +198,20 @@ def test_nothing_is_lost_beside_hostile_hosts(runs: Callable[[str, str], Run], c
     assert run.report.totals.queued == 0
     assert {url for url in run.healthy if run.pages[url]["outcome"] == "ok"} == run.healthy
     assert [url for url, times in Counter(line["url"] for line in run.lines).items() if times > 1] == []
+
+
+def test_documents_that_take_a_parser_seconds_do_not_stop_the_loop(runs: Callable[[str, str], Run]) -> None:
+    run = runs("Content", "asyncio")
+
+    assert "parse_timeout" in {page["outcome"] for page in run.lines}
+    assert run.lag < SLOWEST_PARSE / 4
+
+
+def test_the_table_in_the_docs_is_that_of_the_scenarios() -> None:
+    assert table.DOC.read_text(encoding="utf-8") == table.text()
+
+
+def test_every_scenario_has_a_name_of_its_own() -> None:
+    names = Counter(scenario.name for chapter in CHAPTERS.values() for scenario in chapter.SCENARIOS)
+
+    assert [name for name, times in names.items() if times > 1] == []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.storage.database import VERSION
+from crawler.storage.schema import VERSION
 from tests.cli.command import Ended, environment, started, words
 from tests.evidence import Evidence
 from tests.graph import Web
@@ -36,11 +36,16 @@ def web() -> Iterator[Web]:
         yield made
 
 
-def run(web: Web, out: Path, *more: str, before: Sequence[str] = ()) -> Ended:
-    """Crawl a web into a folder, by a command that may be wrapped into another."""
+def asking(web: Web, out: Path) -> tuple[str, ...]:
+    """Return the arguments of a crawl that waits for nothing long; its settings stand beside the folder."""
     settings = out.parent / "settings.toml"
     settings.write_text("[fetch]\nbackoff = 0.01\n", encoding="utf-8")
-    arguments = (*web.fronts, "-o", str(out), "--config", str(settings), "--robots", "ignore", *EAGER, *more)
+    return (*web.fronts, "-o", str(out), "--config", str(settings), "--robots", "ignore", *EAGER)
+
+
+def run(web: Web, out: Path, *more: str, before: Sequence[str] = ()) -> Ended:
+    """Crawl a web into a folder, by a command that may be wrapped into another."""
+    arguments = (*asking(web, out), *more)
     done = subprocess.run(
         [*before, *words(*arguments)],
         cwd=out.parent,
@@ -185,7 +190,7 @@ def watched(site: Site, count: int) -> Iterator[threading.Event]:
 
 
 def test_a_crawl_that_is_stopped_for_a_while_goes_on(web: Web, tmp_path: Path) -> None:
-    command = words(*web.fronts, "-o", str(tmp_path / "out"), "--robots", "ignore", *EAGER)
+    command = words(*asking(web, tmp_path / "out"))
     with watched(web.sites[0], 10) as due, started(command, cwd=tmp_path) as process:
         assert due.wait(PATIENCE)
         os.killpg(process.pid, signal.SIGSTOP)

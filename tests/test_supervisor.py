@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ MANY = 1_000_000
 MIB = 1 << 20
 LARGEST = 20 * MIB
 HEALTHY = 40
-CALM = 0.25
-"""Seconds that the loop may be late; the aim is 0.1, and a busy machine is allowed more."""
+CALM, BUSY = 0.5, 0.1
+"""Seconds that the loop may be late, on a machine that others use too, and that it may compute at a stretch."""
 BROKEN = {"parse_crash", "parse_timeout", "parse_memory"}
 LINK = b'<a href="/seen">seen</a>'
 
@@ -76,15 +77,15 @@ def web() -> Iterator[Site]:
 
 
 @contextlib.asynccontextmanager
-async def lateness() -> AsyncIterator[list[float]]:
-    """Measure by how many seconds the loop is late, again and again."""
-    loop, late = asyncio.get_running_loop(), [0.0]
+async def lateness() -> AsyncIterator[list[tuple[float, float]]]:
+    """Measure by how many seconds the loop is late, again and again, and how many it computed meanwhile."""
+    loop, late = asyncio.get_running_loop(), [(0.0, 0.0)]
 
     async def measure() -> None:
         while True:
-            before = loop.time()
+            before, cpu = loop.time(), time.thread_time()
             await asyncio.sleep(0.005)
-            late.append(loop.time() - before - 0.005)
+            late.append((loop.time() - before - 0.005, time.thread_time() - cpu))
 
     probe = asyncio.create_task(measure())
     try:
@@ -111,14 +112,16 @@ async def test_hazardous_documents_cost_a_page_each_at_most_and_never_the_loop(
         report = await crawler.crawl([web.url("/"), *seeds])
 
     log = lines(tmp_path)
-    figures = [f"the loop was late by {max(late) * 1000:.0f} ms at most"]
+    latest, busiest = max(wall for wall, _ in late), max(cpu for _, cpu in late)
+    figures = [f"the loop was late by {latest * 1000:.0f} ms and computed for {busiest * 1000:.0f} ms, at most"]
     figures += [f"{name}: {log[path]['outcome']}" for path, name in paths.items()]
     with capsys.disabled():
         sys.stdout.write("".join(f"\n  {line}" for line in figures))
     assert {log[path]["outcome"] for path in paths} <= {"ok", *BROKEN}
     assert is_well(report, log)
     assert log["/seen"]["outcome"] == "ok"
-    assert max(late) < CALM
+    assert latest < CALM
+    assert busiest < BUSY
 
 
 async def test_of_a_million_links_some_are_taken_and_the_page_is_flagged(web: Site, tmp_path: Path) -> None:
@@ -153,6 +156,16 @@ def archived(folder: Path, line: dict[str, Any]) -> bytes:
     with (folder / "archive" / line["segment"]).open("rb") as file:
         member = next(one for one in members(file) if one.offset == line["offset"])
     return member.block.partition(b"\r\n\r\n")[2]
+
+
+async def test_what_could_not_be_decoded_is_not_mirrored_as_if_it_were_the_page(web: Site, tmp_path: Path) -> None:
+    bad = web.put("/bad", 200, b"no gzip at all", {"Content-Type": "text/html", "Content-Encoding": "gzip"})
+
+    await crawl([web.url("/"), bad], config=changed(store={"mirror": True}), out=tmp_path)
+
+    log = lines(tmp_path)
+    assert (log["/bad"]["outcome"], log["/bad"]["mirror"]) == ("decode_failed", "")
+    assert log["/"]["mirror"]
 
 
 async def test_healthy_pages_leave_no_quarantine(web: Site, tmp_path: Path) -> None:

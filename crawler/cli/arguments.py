@@ -40,6 +40,7 @@ class Arguments:
     out: Path = Path(DEFAULT_OUT)
     config: Path | None = None
     fresh: bool = False
+    rebuild: bool = False
     fail_on: float | None = None
     json: bool = False
     quiet: bool = False
@@ -71,6 +72,8 @@ def parse(argv: Sequence[str], *, name: str = "python -m crawler") -> Arguments:
         raise UsageError(f"no seed given: name a file of URLs, a URL, or - for standard input (see {name} --help)")
     if values.get("quiet") and values.get("verbose"):
         raise UsageError("--quiet and --verbose contradict each other")
+    if values.get("fresh") and values.get("rebuild"):
+        raise UsageError("--fresh and --rebuild contradict each other")
     return Arguments(
         seeds=tuple(values.pop("seeds")),
         settings={target: value for target, value in values.items() if "." in target},
@@ -98,7 +101,8 @@ def build_parser(name: str = "python -m crawler") -> argparse.ArgumentParser:
             _add(group, option)
         if title == "how it is told":
             group.add_argument("--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, help="Print the version")
-            group.add_argument("-h", "--help", action="help", help="Print this help")
+            # not shown: who reads the help has found it, and it is to fit one screen
+            group.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
     return parser
 
 

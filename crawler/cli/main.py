@@ -113,7 +113,7 @@ async def _run(arguments: Arguments, config: Config, seeds: Seeds, signals: Sign
         await seeds.prepare()
         from crawler.api import Crawler  # noqa: PLC0415  -- a third of a second that a bad seed file is not worth
 
-        crawler = Crawler(config, out=arguments.out, fresh=arguments.fresh)
+        crawler = Crawler(config, out=arguments.out, fresh=arguments.fresh, rebuild=arguments.rebuild)
         signals.stops(crawler.stop)
         async with contextlib.AsyncExitStack() as opened:
             await opened.enter_async_context(crawler)

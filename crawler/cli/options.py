@@ -93,6 +93,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _set("--mirror", "store.mirror", takes="flag"),
         _set("--durability", "store.durability"),
         Option(("--fresh",), "fresh", about="Move an earlier run in the folder aside and begin anew.", takes="flag"),
+        Option(("--rebuild",), "rebuild", about="Make a damaged state anew from the folder's archive.", takes="flag"),
     ),
     "how it is told": (
         Option(("--config",), "config", "FILE", "Settings in TOML; config/default.toml explains them all."),

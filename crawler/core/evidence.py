@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any
 
 from crawler.core.ledger import Feed
 
@@ -84,6 +85,10 @@ class Reading:
     rate_limited: float = 0.0
     samples: float = 0.0
     """Seconds for which the numbers below were sampled; they are sums over those seconds."""
+    late: float = 0.0
+    """Samples that the loop took with a delay: something else ran on it."""
+    slots: float = 0.0
+    """Fetches under way."""
     ready: float = 0.0
     """Hosts that could be asked."""
     spare: float = 0.0
@@ -153,8 +158,39 @@ class Evidence:
 
     @property
     def loop_busy(self) -> float:
-        """Share of the time in which the loop's thread ran, or was ready to run and found no core free."""
-        return min(1.0, (self.used.loop_cpu + self.used.loop_starved) / self.used_time)
+        """Share of the time in which the loop could do nothing else.
+
+        Its thread ran, or was ready to run and found no core free; or, if that was more, it did not answer at once
+        for whatever reason: a call that blocks it, or another thread that has the interpreter.
+        """
+        late = self.used.late / self.used.samples if self.used.samples else 0.0
+        return min(1.0, max(late, (self.used.loop_cpu + self.used.loop_starved) / self.used_time))
+
+    @property
+    def starved(self) -> float:
+        """Share of the loop's busy time in which it was ready to run and found no core free."""
+        whole = self.used.loop_cpu + self.used.loop_starved
+        return (
+            self.used.loop_starved / whole * min(1.0, whole / self.used_time / max(1e-9, self.loop_busy))
+            if whole
+            else 0.0
+        )
+
+    @property
+    def slots_busy(self) -> float:
+        """Share of the slots that were taken."""
+        return min(1.0, self.fetching / self.rules.concurrency)
+
+    @property
+    def fetching(self) -> float:
+        """Fetches under way, on average."""
+        return self.used.slots / self.used.samples if self.used.samples else 0.0
+
+    @property
+    def own(self) -> float:
+        """Share of the time of a fetch in which it waited for nothing outside, but for its turn on the loop."""
+        slots = self.fetching * self.used_time
+        return max(0.0, 1.0 - self.slot_time / slots) if slots else 0.0
 
     @property
     def pool_busy(self) -> float:
@@ -213,13 +249,11 @@ _USUAL = {
 
 def between(earlier: Reading, later: Reading) -> Reading:
     """Return what was used up between two moments."""
-    return Reading(
-        **{one.name: _less(getattr(later, one.name), getattr(earlier, one.name)) for one in fields(Reading)}
-    )
-
-
-def _less(later: float | Mapping[object, float], earlier: float | Mapping[object, float]) -> object:
-    if isinstance(later, Mapping) and isinstance(earlier, Mapping):
-        return {key: value - earlier.get(key, 0.0) for key, value in later.items()}
-    assert not isinstance(later, Mapping) and not isinstance(earlier, Mapping)  # noqa: S101,PT018  one field, one type
-    return later - earlier
+    used: dict[str, Any] = {}
+    for one in fields(Reading):
+        before, after = getattr(earlier, one.name), getattr(later, one.name)
+        if isinstance(after, Mapping):
+            used[one.name] = {key: value - before.get(key, 0.0) for key, value in after.items()}
+        else:
+            used[one.name] = after - before
+    return Reading(**used)

@@ -35,6 +35,10 @@ class HostQueue:
     later: list[tuple[float, int, CrawlURL]] = field(default_factory=list)
     """A heap of URLs to be tried again, by time."""
     backlog: int = 0
+    known: int = 0
+    """URLs of it that were ever queued while it was in memory."""
+    shown: bool = False
+    """Whether one of its pages has been fetched: before that, nobody knows how many there are."""
     cursor: int = 0
     loading: bool = False
     in_flight: int = 0

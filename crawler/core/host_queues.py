@@ -3,8 +3,9 @@
 Theory of operation
 -------------------
 A host is *due* when it has a URL in memory, a free place (``per_host``), and its delay has passed.
-Due hosts stand in a heap, the one with most URLs left first, since that one ends last;
-hosts that will be due stand in a second heap by that time.
+Due hosts stand in a heap, the one that takes longest first, since it ends last: most URLs left, times the delay.
+Those that have shown no page yet may be of any size; they stand in a heap of their own and count as average,
+so that a large one is found in time. Hosts that will be due stand in a third heap, by that time.
 So a slot is only ever taken by a host that is due, and a slow host never blocks another.
 
 The delay runs from the moment a request is *sent* (not asked for: a connection may take its time),
@@ -78,11 +79,14 @@ class HostQueues:
         self.hosts: dict[str, HostQueue] = {}
         self.elsewhere = False
         """Whether hosts with queued URLs are on disk only, for want of room."""
-        self._unopened: set[str] = set()
+        self._unopened: dict[str, None] = {}  # in the order in which they were met
         self._opening: set[str] = set()
         self._thirsty: set[HostQueue] = set()
         self._soon: list[tuple[float, int, HostQueue]] = []
-        self._ready: list[tuple[int, int, HostQueue]] = []
+        self._ready: list[tuple[float, int, HostQueue]] = []
+        self._unseen: list[tuple[float, int, HostQueue]] = []
+        self._shown = self._known = 0
+        """Hosts that have shown a page, and URLs ever queued of these."""
         self._sequence = 0
 
     # what there is
@@ -117,7 +121,10 @@ class HostQueues:
         queue = self.hosts.get(url.host)
         if queue is None:
             self._unknown_host(url.host)
-        elif queue.backlog or queue.loading or len(queue.waiting) >= self._share():
+            return
+        queue.known += 1
+        self._known += queue.shown
+        if queue.backlog or queue.loading or len(queue.waiting) >= self._share():
             queue.backlog += 1
             self._thirst(queue)
         else:
@@ -134,7 +141,7 @@ class HostQueues:
         """
         self._opening.discard(queue.key)
         self.hosts[queue.key] = queue
-        queue.backlog = queued
+        queue.backlog = queue.known = queued
         queue.next_at = min(queue.next_at, now + self.longest)
         self._load(queue, urls, now)
 
@@ -153,10 +160,9 @@ class HostQueues:
     def wants(self) -> Iterator[Want]:
         """Say which hosts should be loaded from disk, and mark them as being loaded."""
         share = self._share()
-        while self._unopened:
-            host = self._unopened.pop()
-            self._opening.add(host)
-            yield Want(host, after=0, limit=share)
+        unopened, self._unopened = self._unopened, {}
+        self._opening.update(unopened)
+        yield from (Want(host, after=0, limit=share) for host in unopened)
         while self._thirsty:
             queue = self._thirsty.pop()
             if queue.backlog and not queue.loading:
@@ -165,7 +171,7 @@ class HostQueues:
 
     def expect(self, hosts: Iterable[str], *, more: bool) -> None:
         """Take hosts from disk that have queued URLs; ``more`` says whether others are left there."""
-        self._unopened.update(hosts)
+        self._unopened.update(dict.fromkeys(hosts))
         self.elsewhere = more
 
     def room_for_hosts(self, now: float) -> int:
@@ -186,9 +192,11 @@ class HostQueues:
             due, _, queue = heappop(self._soon)
             if queue.scheduled == due:
                 self._sequence += 1
-                heappush(self._ready, (-queue.left, self._sequence, queue))
-        while self._ready:
-            queue = heappop(self._ready)[2]
+                left = queue.left + (queue.requests > 0)  # whose robots.txt is known shows its size sooner
+                order = (-left * (queue.delay or 1.0), self._sequence, queue)
+                heappush(self._ready if queue.shown else self._unseen, order)
+        while self._ready or self._unseen:
+            queue = heappop(self._longest())[2]
             if queue.scheduled <= now and queue.due(self.per_host, now) <= now:
                 return self._hand_out(queue, now)
         while self._soon and self._soon[0][2].scheduled != self._soon[0][0]:
@@ -214,6 +222,9 @@ class HostQueues:
         queue.free_since = now
         if url.kind is Kind.ROBOTS:
             queue.asking_robots = False
+        elif not queue.shown:
+            queue.shown = True
+            self._shown, self._known = self._shown + 1, self._known + queue.known
         self._schedule(queue, now)
 
     def hold(self, host: str, until: float, now: float) -> None:
@@ -259,7 +270,7 @@ class HostQueues:
         if host in self._unopened or host in self._opening:
             return
         if self._held() < self.most_hosts:
-            self._unopened.add(host)
+            self._unopened[host] = None
         else:
             self.elsewhere = True
 
@@ -290,6 +301,14 @@ class HostQueues:
             if due != inf:
                 self._sequence += 1
                 heappush(self._soon, (due, self._sequence, queue))
+
+    def _longest(self) -> list[tuple[float, int, HostQueue]]:
+        """Return the heap whose first host takes longer; one that has shown no page is of average size at least."""
+        if not self._ready or not self._unseen:
+            return self._ready or self._unseen
+        order, _, queue = self._unseen[0]
+        average = self._known / max(1, self._shown) * (queue.delay or 1.0)
+        return self._ready if self._ready[0][0] < min(order, -average) else self._unseen
 
     def _hand_out(self, queue: HostQueue, now: float) -> CrawlURL:
         begin = max(queue.free_since, min(queue.next_at, now))

@@ -103,7 +103,9 @@ def _our_refusal(causes: list[BaseException], exchange: Exchange) -> tuple[Outco
     return None
 
 
-def _system_failure(error: BaseException, causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:
+def _system_failure(
+    error: BaseException, causes: list[BaseException], exchange: Exchange
+) -> tuple[Outcome, str] | None:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return Outcome.DISCONNECTED, "the server hung up"
     if exchange.handshaking and not exchange.sent and any(isinstance(cause, ConnectionError) for cause in causes):

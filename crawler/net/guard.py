@@ -3,7 +3,8 @@
 What is checked is the address a socket is about to be connected to, at every connection and every hop,
 so neither a spelling (``0x7f.1``), nor a name server that changes its mind, nor a redirect gets around it.
 An IPv6 address is judged together with every IPv4 address it embeds:
-v4-mapped and v4-compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), Teredo (RFC 4380), ISATAP (RFC 5214).
+v4-mapped and v4-compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), Teredo (RFC 4380) and
+ISATAP (RFC 5214).
 """
 
 from __future__ import annotations

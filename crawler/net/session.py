@@ -14,21 +14,23 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import re
 import resource
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.resolver import AsyncResolver
+from yarl import URL
 
 from crawler.config import Fetch
+from crawler.core.records import CrawlURL, Kind
 from crawler.errors import ConfigError
 from crawler.net.exchange import Wire, current
 from crawler.net.guard import AddressBlocked, Guard
@@ -58,6 +60,7 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(loop=loop, limit=room, **options)
         self._factory = self._wire  # type: ignore[assignment]  # called without arguments, as aiohttp's partial is
         self._room = room
+        self.lookups = 0
         self._kept: dict[ResponseHandler, None] = {}
         """Connections that nobody uses, in the order in which they were kept; some may be closed by now."""
 
@@ -107,6 +110,10 @@ class _Connector(aiohttp.TCPConnector):
         four = [address for address in addresses if ":" not in address["host"]]
         return six[:_MOST_ADDRESSES] + four[:_MOST_ADDRESSES]
 
+    async def _resolve_host_with_throttle(self, *arguments: Any) -> list[ResolveResult]:
+        self.lookups += 1  # what aiohttp has in its cache does not come this far
+        return await super()._resolve_host_with_throttle(*arguments)
+
     def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         super()._release(key, protocol, should_close=should_close)
         if isinstance(protocol, Wire) and protocol.transport is not None:
@@ -131,12 +138,14 @@ class Session:
         self.headers = {name: value for name, value in headers.items() if name.lower() not in _SECRET}
         self.secrets = {name: value for name, value in headers.items() if name.lower() in _SECRET} or None
         """Only for hosts that a seed names: a redirect must not lead them elsewhere."""
+        self._over_tls: set[str | None] = set()
+        """Names of hosts that were sent secrets over TLS, and so get none without it."""
         self.guard = Guard(settings.allow_private, lambda: current.get().trusted)
         self.connections = 0
 
-    async def __aenter__(self) -> Session:
+    async def __aenter__(self) -> Self:
         self._resolver = self._resolver or AsyncResolver()
-        connector = _Connector(
+        self._connector = _Connector(
             loop=asyncio.get_running_loop(),
             room=room_for_connections(),
             resolver=self._resolver,
@@ -146,7 +155,7 @@ class Session:
             socket_factory=self._socket,
         )
         self.client = aiohttp.ClientSession(
-            connector=connector,
+            connector=self._connector,
             headers=self.headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -159,6 +168,21 @@ class Session:
         # A second request that nobody asked for would break the host's delay; there is no public switch.
         self.client._retry_connection = False  # noqa: SLF001
         return self
+
+    def secrets_for(self, url: URL, source: CrawlURL) -> dict[str, str] | None:
+        """Return the secret headers for a host that a seed names; none where a link or a redirect gives up TLS."""
+        if url.scheme == "https":
+            self._over_tls.add(url.host)
+        elif source.kind is not Kind.SEED and (
+            url.host in self._over_tls or any(one.startswith("https:") for one in (source.via or "", *source.chain))
+        ):
+            return None
+        return self.secrets
+
+    @property
+    def lookups(self) -> int:
+        """Questions to the name servers so far."""
+        return self._connector.lookups
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         exchange = current.get()
@@ -187,7 +211,7 @@ def room_for_connections() -> int:
     if limit == resource.RLIM_INFINITY:
         return 0  # aiohttp's word for no limit
     try:
-        taken = len(os.listdir("/proc/self/fd"))
+        taken = sum(1 for _ in Path("/proc/self/fd").iterdir())
     except OSError:
         taken = 64
     return max(1, (limit - taken - min(_SPARE_FILES, limit // 8)) // 2)

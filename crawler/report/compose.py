@@ -9,18 +9,20 @@ from math import inf, isfinite
 
 from crawler.core.host_queue import HostQueue
 from crawler.core.host_queues import HostQueues
-from crawler.core.ledger import Histogram, Ledger, Stage
+from crawler.core.ledger import Ledger, Stage
 from crawler.core.outcomes import State
 from crawler.core.tally import HostTally, Tally
+from crawler.report.meters import percentiles
 from crawler.report.report import (
     Ending,
     HostReport,
-    Percentiles,
+    LedgerReport,
     Problem,
     Report,
     SeedReport,
     StageReport,
     Totals,
+    VerdictReport,
 )
 
 _MOST_HOSTS = 50
@@ -45,6 +47,8 @@ class Run:
     """URLs known to the folder, counted as they became known."""
     totals: Totals
     """The same, counted anew from the table."""
+    verdict: VerdictReport
+    measured: LedgerReport
 
 
 def totals(counts: Mapping[tuple[State, str], int]) -> Totals:
@@ -84,7 +88,7 @@ def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Repor
         known=run.known,
         totals=total,
         conserved=run.known == total.done + total.failed + total.skipped + total.queued,
-        latency=_percentiles(ledger.latency),
+        latency=percentiles(ledger.latency),
         stages=tuple(_stage(stage) for stage in ledger.stages if stage.running.count),
         hosts=_hosts(tally.hosts, queues),
         hosts_total=len(tally.hosts),
@@ -94,15 +98,8 @@ def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Repor
         cpu_workers=run.cpu_workers,
         memory_peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         seeds=run.seeds,
-    )
-
-
-def _percentiles(histogram: Histogram) -> Percentiles:
-    return Percentiles(
-        p50=histogram.quantile(0.50),
-        p95=histogram.quantile(0.95),
-        p99=histogram.quantile(0.99),
-        max=histogram.largest,
+        verdict=run.verdict,
+        ledger=run.measured,
     )
 
 

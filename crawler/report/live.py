@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from crawler.core.text import printable
 from crawler.report.figures import clock, count, plural, rate, size, speed
 from crawler.report.report import Progress
 
@@ -25,6 +26,7 @@ WINDOW = 10.0
 """Seconds over which the rates are taken."""
 DRAW_EVERY = 0.25
 PRINT_EVERY = 30.0
+_BOTTLENECK_SHOWN = 48
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -64,6 +66,7 @@ def sentence(progress: Progress, pace: Pace) -> str:
     parts = [
         clock(progress.elapsed),
         f"{plural(progress.pages, 'page')} ({rate(pages)})",
+        *([printable(progress.bottleneck, limit=_BOTTLENECK_SHOWN)] if progress.bottleneck else []),
         f"{count(progress.queued)} queued",
         f"{count(progress.in_flight)} in flight",
         f"{count(progress.failed)} failed",

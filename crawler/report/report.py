@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from crawler.core.bottleneck import Bottleneck
 from crawler.core.tally import Tally
 
 VERSION = 1
@@ -50,6 +51,8 @@ class Progress(Record, frozen=True, kw_only=True):
     """Hosts that could be asked for a page right now."""
     elapsed: float = 0.0
     stopping: bool = False
+    bottleneck: str = ""
+    """What held it back in the last seconds, in a few words; empty while that cannot be told."""
 
 
 class Percentiles(Record, frozen=True, kw_only=True):
@@ -103,6 +106,77 @@ class HostReport(Record, frozen=True, kw_only=True):
     """The shortest time seen from one request to the next; None with fewer than two requests."""
     rate_limited: int = 0
     """Answers 429 and 503."""
+
+
+class VerdictReport(Record, frozen=True, kw_only=True):
+    """What bounded the crawl, and what would change it."""
+
+    kind: str = Bottleneck.TOO_SHORT.value
+    sentence: str = ""
+    evidence: str = ""
+    counterfactual: str = ""
+    gain: float = 0.0
+    """Pages a second after the change that the counterfactual names, as a multiple; 0.0 if none is foretold."""
+    shares: dict[str, float] = {}
+    """Of the time, by kind; they add up to 1."""
+
+
+class LedgerReport(Record, frozen=True, kw_only=True):
+    """What the crawl used, from its first finished page to its last start of one. Shares are 0..1."""
+
+    seconds: float = 0.0
+    pages: int = 0
+    feed: dict[str, float] = {}
+    """Seconds for which each cause kept the next page from being started."""
+    loop_busy: float = 0.0
+    """Share of the time in which the event loop's thread ran, or was ready to run and found no core free."""
+    loop_cpu: float = 0.0
+    loop_starved: float = 0.0
+    """Share of the time in which it was ready and found no core free; 0.0 where the system does not tell."""
+    loop_late: float = 0.0
+    """Share of the time in which it did not answer within 5 ms."""
+    loop_lag: Percentiles = Percentiles()
+    """How late the loop was for a timer, the whole run."""
+    pool_workers: int = 0
+    pool_busy: float = 0.0
+    pool_cpu: float = 0.0
+    """CPU time of the workers by the time they ran; less than 1 where cores were scarce, or a task waited."""
+    journal_busy: float = 0.0
+    journal_synced: float = 0.0
+    """Share of the time in which the journal waited for the disk."""
+    commits: int = 0
+    cores: int = 0
+    cores_used: float = 0.0
+    """By main process and workers together, on average."""
+    cores_free: float = 0.0
+    """That no program of the machine used."""
+    requests: int = 0
+    dns: float = 0.0
+    """Seconds of all requests together, as are the next three."""
+    connect: float = 0.0
+    """TCP and TLS."""
+    first_byte: float = 0.0
+    body: float = 0.0
+    slots: int = 0
+    slots_taken: float = 0.0
+    """On average."""
+    bytes_per_second: float = 0.0
+    connections: int = 0
+    handshakes: int = 0
+    """Connections with TLS."""
+    reused: float = 0.0
+    """Share of requests that found a connection open."""
+    lookups: int = 0
+    """Questions to the name servers."""
+    rate_limited: int = 0
+    """Answers 429 and 503."""
+    hosts_ready: float = 0.0
+    """Hosts that could be asked, on average."""
+    bytes_waiting: float = 0.0
+    """Of bodies on their way through parse and commit, on average."""
+    bytes_waiting_most: int = 0
+    probe_cost: float = 0.0
+    """CPU time spent in looking at all this, as a share of the crawl's."""
 
 
 class Problem(Record, frozen=True, kw_only=True):
@@ -165,6 +239,8 @@ class Report(Record, frozen=True, kw_only=True):
     cpu_workers: float = 0.0
     memory_peak: int = 0
     seeds: SeedReport = SeedReport()
+    verdict: VerdictReport = VerdictReport()
+    ledger: LedgerReport = LedgerReport()
 
 
 @runtime_checkable

@@ -8,7 +8,9 @@ an example URL stands on a line of its own and is never wrapped, so that it can 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 
+from crawler.core.bottleneck import Bottleneck
 from crawler.core.outcomes import Outcome, State
 from crawler.core.text import printable
 from crawler.report.figures import NONE, count, duration, plural, rate, share, size, speed
@@ -42,6 +44,7 @@ def text(report: Report, *, again: str = "", verify: str = "") -> str:
     """
     sections = (
         _head(report),
+        _verdict(report),
         _throughput(report),
         _stages(report),
         _hosts(report),
@@ -73,6 +76,28 @@ def _head(report: Report) -> Iterator[str]:
         if seeds.bad_count:
             parts.append(f"{count(seeds.bad_count)} not usable")
         yield f"  {', '.join(parts)}"
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    """Tell what held the crawl back, and what would change that."""
+    verdict = report.verdict
+    if not verdict.sentence:
+        return
+    yield from _wrapped(verdict.sentence, indent="")
+    if verdict.kind != Bottleneck.TOO_SHORT:
+        yield from _wrapped(verdict.evidence)
+        yield from _wrapped(verdict.counterfactual)
+
+
+def _wrapped(sentence: str, indent: str = "  ") -> list[str]:
+    return wrap(
+        printable(sentence, limit=URL_SHOWN),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _throughput(report: Report) -> Iterator[str]:

@@ -5,6 +5,7 @@ The only place that changes a host's standing: its robots.txt, its holds, and th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -109,8 +110,17 @@ class Admit:
         return self._queues.hosts[source.host]
 
     def sent(self, source: CrawlURL) -> None:
-        """Start the host's delay: a request to it goes out at this moment."""
-        self._queues.sent(source.host, self._now())
+        """Start the host's delay: a request to it goes out now.
+
+        The delay counts from the loop's next turn. What is written in this one may leave only at its end, behind the
+        work of all other fetches (uvloop gathers writes), and the next request, in a quiet moment, at once:
+        the server would see a gap under the delay.
+        """
+        asyncio.get_running_loop().call_soon(self._written, source.host)
+
+    def _written(self, host: str) -> None:
+        if host in self._queues.hosts:  # it may have failed meanwhile, and been let go of
+            self._queues.sent(host, self._now())
 
     def judge(self, fetched: Fetched) -> Fate:
         """Free the host after a fetch, and decide whether URL and host are tried again, and when."""

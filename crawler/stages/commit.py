@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,9 @@ from crawler.core.host_queues import Want
 from crawler.core.ledger import Stage
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Page
+from crawler.errors import FolderDamaged
 from crawler.executors import Batches, Threads
+from crawler.storage.earlier import EarlierArchive
 from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
 from crawler.storage.journal import Attempt, Journal, Robots
@@ -25,6 +28,14 @@ R = TypeVar("R")
 
 _MOST = 256
 _MOST_BYTES = 32 << 20
+
+
+class Begin(Enum):
+    """How a run begins in a folder where an earlier one may be."""
+
+    GO_ON = "go on where it stopped"
+    FRESH = "move it aside"
+    REBUILD = "go on; if its state is damaged, make it anew from its archive"
 
 
 class Commit:
@@ -57,14 +68,14 @@ class Commit:
 
     @classmethod
     async def open(
-        cls, out: Path, config: Config, stage: Stage, queued: Callable[[CrawlURL], None], *, fresh: bool
+        cls, out: Path, config: Config, stage: Stage, queued: Callable[[CrawlURL], None], *, begin: Begin
     ) -> Commit:
         """Take a folder, and open its journal in a thread of its own."""
         thread = Threads("journal", 1)
         try:
-            folder = await thread(lambda: Folder(out, fresh=fresh, now=time.time()))
+            folder = await thread(lambda: Folder(out, fresh=begin is Begin.FRESH, now=time.time()))
             try:
-                journal = await thread(lambda: Journal(folder.path, config))
+                journal = await thread(_open_journal, folder, config, begin)
             except BaseException:
                 folder.release()
                 raise
@@ -113,6 +124,10 @@ class Commit:
         """Return how many URLs are known, and, counted on their own, how many by state and outcome."""
         return await self._thread(lambda: (len(self._journal.frontier), self._journal.counts()))
 
+    async def earlier(self) -> EarlierArchive:
+        """Survey the archives of runs whose state was lost."""
+        return await self._thread(lambda: EarlierArchive(self._folder.lost_runs()))
+
     async def write_report(self, report: bytes) -> None:
         """Put the report beside the archive."""
         await self._thread(self._folder.write_report, report)
@@ -139,3 +154,13 @@ class Commit:
             self._queued(url)
         share = 1e9 * len(attempts)
         return [(page, cost.ran / share, cost.cpu / share) for page in committed.pages]
+
+
+def _open_journal(folder: Folder, config: Config, begin: Begin) -> Journal:
+    try:
+        return Journal(folder.path, config)
+    except FolderDamaged:
+        if begin is not Begin.REBUILD:
+            raise
+    folder.give_up_state(time.time())
+    return Journal(folder.path, config)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
@@ -25,7 +25,6 @@ from crawler.core.text import printable
 from crawler.net.exchange import Exchange, current
 from crawler.net.failures import failure, too_late
 from crawler.net.session import Session, request_tail
-
 
 MAX_ROBOTS = 512 * 1024
 """Bytes of a robots.txt that count; RFC 9309 §2.5 asks for 500 KiB at least."""
@@ -44,12 +43,26 @@ class Fetcher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
-    payload: bytes
-    truncated: str = ""
+@dataclass(slots=True, eq=False)
+class _Answer:
+    """What is known of an answer so far; the fields are those of :class:`Fetched`, which is made once, at the end."""
+
     outcome: Outcome | None = None
     detail: str = ""
+    status: int = 0
+    request: bytes = b""
+    head: bytes = b""
+    body: bytes = b""
+    truncated: str = ""
+    address: str = ""
+    location: str = ""
+    retry_after: float | None = None
+
+    def cut(self, truncated: str, outcome: Outcome, detail: str) -> None:
+        """Take note that the body is not whole; what the status says already is the better outcome."""
+        self.truncated = truncated
+        if self.outcome is None:
+            self.outcome, self.detail = outcome, detail
 
 
 class HttpFetcher:
@@ -76,80 +89,72 @@ class HttpFetcher:
         deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
         exchange = Exchange(trusted, settings, deadline, began, ends, sent)
         token = current.set(exchange)
-        answer = Fetched(source, began_at, 0.0, None)
+        answer = _Answer()
         try:
             async with deadline:
-                url, secrets = URL(source.url, encoded=True), session.secrets if trusted else None
+                url = URL(source.url, encoded=True)
+                secrets = session.secrets_for(url, source) if trusted and session.secrets else None
                 response = await session.client.get(url, headers=secrets, allow_redirects=False)
                 try:
-                    answer = self._head(answer, response, exchange)
-                    body = await self._body(response, exchange, cut=source.kind is Kind.ROBOTS)
+                    self._head(answer, source, response, exchange)
+                    await self._body(answer, source, response, exchange)
                 finally:
                     response.close()
-                answer = _with_body(answer, body)
         except TimeoutError:
-            answer = _with_body(answer, _too_late(exchange, source))
+            late = too_late(exchange, tls=source.url.startswith("https:"))
+            answer.cut("time" if exchange.headed else "", late, "")
         except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
             outcome, detail = failure(error, exchange)
-            answer = replace(answer, outcome=outcome, detail=printable(detail))
+            broken = "length" if outcome is Outcome.TOO_LARGE else "disconnect"
+            answer.cut(broken if exchange.headed else "", outcome, printable(detail))
         finally:
             current.reset(token)
-        return self._timed(answer, exchange)
+        answer.body = answer.body or b"".join(exchange.chunks)
+        return self._fetched(source, began_at, answer, exchange)
 
-    def _head(self, answer: Fetched, response: aiohttp.ClientResponse, exchange: Exchange) -> Fetched:
+    def _head(self, answer: _Answer, source: CrawlURL, response: aiohttp.ClientResponse, exchange: Exchange) -> None:
         exchange.headed = self._clock()
-        wire = exchange.protocol
+        wire, url, status = exchange.protocol, response.url, response.status
         assert wire is not None  # noqa: S101  there is no answer without a connection
-        head = wire.take_head() or _rebuilt_head(response)
-        headers = Headers(head)
-        url, status = response.url, response.status
-        outcome, location, detail = outcome_of(status), "", ""
-        if outcome is Outcome.REDIRECT and answer.source.kind is not Kind.ROBOTS:
-            target = headers.get("location")
-            outcome, location, detail = follow(answer.source, target, limit=self._settings.redirects)
-        elif outcome is not None:
-            detail = f"{status} {printable(response.reason or '')}".rstrip()
-        wait = headers.get("retry-after")
-        return replace(
-            answer,
-            outcome=outcome,
-            detail=printable(detail),
-            status=status,
-            request=f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n".encode() + self._request_tail,
-            head=head,
-            address=wire.address,
-            location=location,
-            retry_after=None if wait is None else retry_after(wait, time.time(), limit=self._max_retry_after),
-        )
+        answer.status, answer.address = status, wire.address
+        answer.head = wire.take_head() or _rebuilt_head(response)
+        answer.request = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n".encode() + self._request_tail
+        answer.outcome = outcome_of(status)
+        if answer.outcome is Outcome.REDIRECT and source.kind is not Kind.ROBOTS:
+            target, limit = Headers(answer.head).get("location"), self._settings.redirects
+            answer.outcome, answer.location, detail = follow(source, target, limit=limit)
+            answer.detail = printable(detail)
+        elif answer.outcome is not None:
+            answer.detail = printable(f"{status} {response.reason or ''}".rstrip())
+        if (wait := response.headers.get("Retry-After")) is not None:
+            answer.retry_after = retry_after(wait, time.time(), limit=self._max_retry_after)
 
-    async def _body(self, response: aiohttp.ClientResponse, exchange: Exchange, *, cut: bool) -> _Body:
-        """Read the body; with ``cut`` its beginning is of use even where all of it would be too much."""
+    async def _body(
+        self, answer: _Answer, source: CrawlURL, response: aiohttp.ClientResponse, exchange: Exchange
+    ) -> None:
         settings, content = self._settings, response.content
-        most = MAX_ROBOTS if cut else settings.max_body
-        if (announced := response.content_length or 0) > most and not cut:
-            return _Body(b"", "length", Outcome.TOO_LARGE, f"{announced} bytes announced")
-        start = self._clock()
-        last, chunks, size = exchange.ends, exchange.chunks, 0
+        # Of a robots.txt the beginning is of use even where all of it would be too much.
+        robots = source.kind is Kind.ROBOTS
+        most = MAX_ROBOTS if robots else settings.max_body
+        if (announced := response.content_length or 0) > most and not robots:
+            answer.cut("length", Outcome.TOO_LARGE, f"{announced} bytes announced")
+            return
+        start, chunks, size = self._clock(), exchange.chunks, 0
         if not content.is_eof():
             patience = settings.lowest_rate_after if settings.lowest_rate else inf
-            exchange.deadline.reschedule(min(last, start + patience))
-        try:
-            while chunk := await content.readany():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > most:
-                    kept = b"".join(chunks)[:most]
-                    return _Body(kept, "length", Outcome.TOO_LARGE, f"more than {most} bytes")
-                if settings.lowest_rate and not content.is_eof():
-                    patience = max(settings.lowest_rate_after, size / settings.lowest_rate)
-                    exchange.deadline.reschedule(min(last, start + patience))
-        except (aiohttp.ClientError, OSError) as error:
-            outcome, detail = failure(error, exchange)
-            why = "length" if outcome is Outcome.TOO_LARGE else "disconnect"
-            return _Body(b"".join(chunks), why, outcome, printable(detail))
-        return _Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+            exchange.deadline.reschedule(min(exchange.ends, start + patience))
+        while chunk := await content.readany():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most:
+                answer.body = b"".join(chunks)[:most]
+                answer.cut("length", Outcome.TOO_LARGE, f"more than {most} bytes")
+                return
+            if settings.lowest_rate and not content.is_eof():
+                patience = max(settings.lowest_rate_after, size / settings.lowest_rate)
+                exchange.deadline.reschedule(min(exchange.ends, start + patience))
 
-    def _timed(self, answer: Fetched, exchange: Exchange) -> Fetched:
+    def _fetched(self, source: CrawlURL, began_at: float, answer: _Answer, exchange: Exchange) -> Fetched:
         ended = self._clock()
         headed = exchange.headed or ended
         timings = Timings(
@@ -159,15 +164,22 @@ class HttpFetcher:
             body=ended - headed,
             reused=not exchange.fresh,
         )
-        return replace(answer, sent_at=exchange.sent_at, timings=timings)
-
-
-def _with_body(answer: Fetched, body: _Body) -> Fetched:
-    if body.outcome is None:
-        return replace(answer, body=body.payload)
-    outcome = body.outcome if answer.outcome is None else answer.outcome
-    detail = body.detail if answer.outcome is None else answer.detail
-    return replace(answer, body=body.payload, truncated=body.truncated, outcome=outcome, detail=detail)
+        return Fetched(
+            source,
+            began_at,
+            exchange.sent_at,
+            answer.outcome,
+            answer.detail,
+            answer.status,
+            answer.request,
+            answer.head,
+            answer.body,
+            answer.truncated,
+            answer.address,
+            answer.location,
+            answer.retry_after,
+            timings,
+        )
 
 
 def _host(url: URL) -> str:
@@ -182,9 +194,3 @@ def _rebuilt_head(response: aiohttp.ClientResponse) -> bytes:
         "latin-1", "replace"
     )
     return b"\r\n".join([status, *(name + b": " + value for name, value in response.raw_headers), b"", b""])
-
-
-def _too_late(exchange: Exchange, source: CrawlURL) -> _Body:
-    """Say what took too long, and keep what there is of the body."""
-    outcome = too_late(exchange, tls=source.url.startswith("https:"))
-    return _Body(b"".join(exchange.chunks), "time" if exchange.headed else "", outcome)

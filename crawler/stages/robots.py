@@ -22,7 +22,6 @@ _MOST_DECODED = 8 * 1024**2
 """More than counts: what is unpacked is cut, but cannot be cut while it is unpacked."""
 
 
-
 async def fetch_robots(
     fetch: Fetcher, source: CrawlURL, *, trusted: bool, delay: float, sent: Callable[[], None]
 ) -> Fetched:

@@ -1,9 +1,7 @@
-"""The crawl's database: its tables, how it is opened, and what its refusals mean.
+"""The crawl's database: how it is made and opened, and what its refusals mean.
 
 One connection, owned by one thread, for the life of a crawl, and locked against all others
 (SQLite before 3.51.3 can corrupt a write-ahead log that several connections reset).
-Rows are appended in the order of discovery and found by row number; what must be looked up by fingerprint
-is looked up in memory, since a unique index on random numbers costs three times as much.
 
 What a kill can leave is opened and gone on with. What it cannot leave is damage, and nothing is changed or begun anew:
 a database that is cut, empty, foreign, of another version, or missing while the files it speaks of are there.
@@ -20,77 +18,17 @@ from pathlib import Path
 from typing import Literal
 
 from crawler.errors import CrawlerError, FolderBusy, FolderDamaged, FolderUnusable, StorageError
+from crawler.storage.schema import APPLICATION, SCHEMA, TABLES, VERSION
 
 NAME = "crawl.db"
 WAL = f"{NAME}-wal"
 """The write-ahead log: what was committed last, and is not yet in the database itself."""
 PAGE_LOG = "pages.jsonl"
-VERSION = 1
-_APPLICATION = 0x43524C57  # "CRLW"
-_TABLES = {"setting", "root", "host", "url", "page", "file"}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CLOSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FAILING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
-_AMENDS = "restore it, or begin anew with --fresh"
-
-_SCHEMA = """
-CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-
--- Fingerprints of what seeds stand for (scope keys), and of the host names they name.
-CREATE TABLE root (fingerprint INTEGER NOT NULL);
-
-CREATE TABLE host (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,           -- scheme://name[:port]
-    shard INTEGER NOT NULL,             -- 0..4095, from the registered domain
-    known INTEGER NOT NULL DEFAULT 0,   -- URLs ever queued
-    queued INTEGER NOT NULL DEFAULT 0,  -- URLs queued now
-    next_at REAL NOT NULL DEFAULT 0,    -- not to be asked before, Unix seconds
-    robots BLOB,                        -- its robots.txt
-    robots_status INTEGER NOT NULL DEFAULT 0,
-    robots_until REAL NOT NULL DEFAULT 0
-);
-
-CREATE TABLE url (
-    id INTEGER PRIMARY KEY,             -- order of discovery
-    fingerprint INTEGER NOT NULL,
-    host INTEGER NOT NULL,              -- 0: never queued
-    url TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    depth INTEGER NOT NULL,
-    via INTEGER NOT NULL,               -- 0: none
-    state INTEGER NOT NULL,             -- 0 queued, 1 done, 2 failed, 3 skipped
-    outcome TEXT,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL DEFAULT 0         -- not to be fetched before, Unix seconds
-);
-CREATE INDEX waiting ON url (host, id) WHERE state = 0;
-CREATE INDEX deep ON url (fingerprint) WHERE outcome = 'too_deep';
-
-CREATE TABLE page (
-    id INTEGER PRIMARY KEY,             -- the URL's
-    fetched_at REAL NOT NULL,
-    status INTEGER NOT NULL,
-    mime TEXT NOT NULL,
-    digest BLOB NOT NULL,               -- SHA-256 of the payload
-    prefix INTEGER NOT NULL,            -- its first eight bytes
-    size INTEGER NOT NULL,
-    segment INTEGER NOT NULL,           -- 0: not archived
-    offset INTEGER NOT NULL,
-    length INTEGER NOT NULL,
-    revisit INTEGER NOT NULL
-);
-CREATE INDEX payload ON page (prefix) WHERE segment > 0 AND revisit = 0;
-
--- Append-only files and how much of each counts.
-CREATE TABLE file (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    length INTEGER NOT NULL,
-    closed INTEGER NOT NULL
-);
-"""
+_AMENDS = "restore it, or begin anew with --fresh, or from its archive with --rebuild"
 
 
 class Database:
@@ -99,12 +37,14 @@ class Database:
     ``started`` tells how to read a refusal: before, the folder is not fit for use; later, a write failed.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, incomplete: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, incomplete: bool) -> None:
         self.connection = connection
         self.path = path
         self.incomplete = incomplete
         """Whether a write-ahead log belongs to it that was not there: it may be older than the other files."""
         self.started = False
+        self.litter: Path | None = None
+        """A file to be removed in the end."""
         self.synced = 0.0
         """Seconds that transactions took to become durable."""
 
@@ -148,6 +88,8 @@ class Database:
     def close(self) -> None:
         """Let go of the file; what was committed is moved into it from its log."""
         self.connection.close()
+        if self.litter is not None:
+            self.litter.unlink(missing_ok=True)
 
 
 def open_database(folder: Path, durability: Literal["full", "normal"]) -> Database:
@@ -163,6 +105,7 @@ def open_database(folder: Path, durability: Literal["full", "normal"]) -> Databa
     try:
         if not path.exists():
             _create(path)
+        path.open("r+b").close()  # SQLite would say less clearly that it may not be written
         incomplete = _lacks_its_log(path)
         database = Database(
             sqlite3.connect(path, isolation_level=None, cached_statements=64), path, incomplete=incomplete
@@ -170,9 +113,10 @@ def open_database(folder: Path, durability: Literal["full", "normal"]) -> Databa
     except sqlite3.Error as error:
         raise _refused(error, path, starting=True) from error
     except OSError as error:
-        raise FolderUnusable(f"cannot be opened ({error.strerror})", where=str(path)) from error
+        raise FolderUnusable(f"cannot be opened or written ({error.strerror})", where=str(path)) from error
     try:
         with database.refusing():
+            database.connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before anything is read
             recognise(database)
             _prepare(database.connection, durability)
     except BaseException:
@@ -188,14 +132,18 @@ def open_for_reading(folder: Path) -> Database:
         FolderDamaged: it is not a database of ours, is damaged, or was written by another version.
         FolderUnusable: it cannot be read.
     """
-    path = folder / NAME
+    path, shared = folder / NAME, folder / f"{NAME}-shm"
     has_log = _size(folder / WAL) > 0
     how = "mode=ro" if has_log else "mode=ro&immutable=1"  # without the latter, SQLite makes an empty log
     try:
+        incomplete = _lacks_its_log(path)
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
     except sqlite3.Error as error:
         raise _refused(error, path, starting=True) from error
-    database = Database(connection, path)
+    except OSError as error:
+        raise FolderUnusable(f"cannot be opened ({error.strerror})", where=str(path)) from error
+    database = Database(connection, path, incomplete=incomplete)
+    database.litter = None if shared.exists() else shared  # SQLite makes it to read the log
     try:
         with database.refusing():
             recognise(database)
@@ -215,12 +163,12 @@ def recognise(database: Database) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if application != _APPLICATION:
+    if application != APPLICATION:
         raise FolderDamaged("this is not a crawler's database", where=where)
     if version != VERSION:
         age = "a newer" if version > VERSION else "an older"
         raise FolderDamaged(f"written by {age} version (schema {version}, known is {VERSION})", where=where)
-    if missing := sorted(_TABLES - tables):
+    if missing := sorted(TABLES - tables):
         raise FolderDamaged(f"has no table {', '.join(missing)}", where=where)
 
 
@@ -243,8 +191,8 @@ def _create(path: Path) -> None:
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.executescript(
-            f"PRAGMA journal_mode = OFF; BEGIN; {_SCHEMA};"  # noqa: S608  only constants are put into it
-            f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION};"
+            f"PRAGMA journal_mode = OFF; BEGIN; {SCHEMA};"  # noqa: S608  only constants are put into it
+            f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
             f"INSERT INTO setting VALUES ('key', randomblob(32)); COMMIT;"
         )
     finally:
@@ -274,7 +222,6 @@ def _lacks_its_log(path: Path) -> bool:
 
 
 def _prepare(connection: sqlite3.Connection, durability: str) -> None:
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {durability.upper()}")
     connection.execute("PRAGMA cache_size = -65536")
@@ -290,7 +237,7 @@ def _refused(error: sqlite3.Error, path: Path, *, starting: bool) -> CrawlerErro
     if starting and code in _BUSY:
         return FolderBusy(f"another program holds it ({error})", where=where)
     if starting and code in _CLOSED:
-        return FolderUnusable(f"cannot be opened for writing ({error})", where=where)
+        return FolderUnusable(f"cannot be opened or written ({error})", where=where)
     return StorageError(f"cannot be read or written ({error})", where=where)
 
 

@@ -22,6 +22,8 @@ _OURS = (
     REPORT,
     "report.html",
 )
+_LOST = "lost"
+_BEFORE = "before"
 
 
 class Folder:
@@ -37,10 +39,18 @@ class Folder:
         self._lock = FolderLock(path)
         if fresh:
             try:
-                self._move_aside(int(now))
+                self._move_aside(_BEFORE, int(now))
             except BaseException:
                 self._lock.release()
                 raise
+
+    def give_up_state(self, now: float) -> None:
+        """Move a run aside whose state is of no use any more, to ``lost-STAMP/``; its archive may still be read."""
+        self._move_aside(_LOST, int(now))
+
+    def lost_runs(self) -> list[Path]:
+        """Return the folders of such runs, oldest first."""
+        return sorted(self.path.glob(f"{_LOST}-[0-9]*"))
 
     def write_report(self, report: bytes) -> None:
         """Replace the report by a new one, whole."""
@@ -58,13 +68,13 @@ class Folder:
         """Let other crawls in."""
         self._lock.release()
 
-    def _move_aside(self, stamp: int) -> None:
-        """Move what an earlier run wrote to ``before-STAMP/``, its database first: without it, nothing else counts."""
+    def _move_aside(self, why: str, stamp: int) -> None:
+        """Move what an earlier run wrote to ``WHY-STAMP/``, its database first: without it, nothing else counts."""
         old = [self.path / name for name in _OURS if (self.path / name).exists()]
         if not old:
             return
         try:
-            aside = self._free_name(stamp)
+            aside = self._free_name(why, stamp)
             aside.mkdir()
             for one in old:
                 one.rename(aside / one.name)
@@ -74,7 +84,7 @@ class Folder:
                 f"the earlier run cannot be moved aside ({error.strerror})", where=str(self.path)
             ) from error
 
-    def _free_name(self, stamp: int) -> Path:
-        while (aside := self.path / f"before-{stamp}").exists():
+    def _free_name(self, why: str, stamp: int) -> Path:
+        while (aside := self.path / f"{why}-{stamp}").exists():
             stamp += 1
         return aside

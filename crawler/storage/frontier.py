@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -93,7 +94,8 @@ class Frontier:
         (self._last,) = read("SELECT ifnull(max(id), 0) FROM url").fetchone()
         self._roots = Roots(self._connection, self._key, msgspec.json.encode((self._scope, self._traps)))
         self._seen, self._late, self._asked_again = Seen(expected=self._last), Seen(), 0
-        self._seen.update(mark for (mark,) in read("SELECT fingerprint FROM url"))
+        with closing(read("SELECT fingerprint FROM url")) as rows:  # or an error would keep the database open
+            self._seen.update(mark for (mark,) in rows)
         self.totals: dict[tuple[State, str], int] = self.counts()
         """How many URLs are known, by state and outcome; of queued ones, the outcome is empty. Kept at any time, and
         fit to be read from another thread: a key that comes is put into a new dictionary."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -32,13 +32,10 @@ from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Fetched, Kind, Page, Parsed, Place
 from crawler.errors import StorageError
 from crawler.storage.archive import Archive
-from crawler.storage.database import PAGE_LOG, open_database
+from crawler.storage.database import NAME, PAGE_LOG, open_database, open_for_reading
 from crawler.storage.frontier import Frontier, Sown, StoredHost
-from crawler.storage.page_log import PageLog, cut_page_log, page_of
+from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
 from crawler.storage.page_table import Origin, PageTable, may_be_referred_to
-
-MOST_ATTEMPTS = 256
-"""Attempts in one commit, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +86,7 @@ class Journal:
         self._archiving = config.store.archive == "warc"
         self._sound = True
         self._synced = 0.0
+        _refuse_older(folder, config)
         with ExitStack() as opened:
             self._database = open_database(folder, config.store.durability)
             opened.callback(self._database.close)
@@ -101,8 +99,7 @@ class Journal:
         """Make the files agree with the database; what is open by then is closed if that fails."""
         files = self._files()
         log_length, _ = files.pop(PAGE_LOG, (0, False))
-        most_lost = MOST_ATTEMPTS if config.store.durability == "full" else None  # else by a power cut, any number
-        self._log = PageLog(self._database, log_length, most_lost=most_lost)
+        self._log = PageLog(self._folder, log_length)
         opened.callback(self._log.close)
         self._pages = PageTable(self._database.connection)
         self.frontier = Frontier(self._database, config.scope, config.traps)
@@ -268,6 +265,15 @@ class Journal:
     def _index(self, segment: str) -> Iterator[str]:
         with self._database.refusing():
             yield from self._pages.index(segment)
+
+
+def _refuse_older(folder: Path, config: Config) -> None:
+    """Look before anything is changed: opening a database for writing may remove its log."""
+    if not (folder / NAME).exists():
+        return
+    most_lost = MOST_AT_ONCE if config.store.durability == "full" else None  # else by a power cut, any number
+    with closing(open_for_reading(folder)) as database, database.refusing():
+        refuse_older(database, most_lost=most_lost)
 
 
 def _revisit(fetched: Fetched, parsed: Parsed, earlier: tuple[str, float]) -> bytes:

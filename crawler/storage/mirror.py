@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from crawler.errors import StorageError
@@ -41,7 +42,7 @@ class Mirror:
 
     def close(self) -> None:
         """Remove what a kill may have left half written."""
-        if self._drafts.is_dir():
+        with suppress(OSError):  # they are in nobody's way
             for draft in os.scandir(self._drafts):
                 Path(draft.path).unlink(missing_ok=True)
             self._drafts.rmdir()

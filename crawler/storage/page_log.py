@@ -21,7 +21,9 @@ from crawler.errors import CrawlerError, FolderDamaged
 from crawler.storage.append_file import AppendFile
 from crawler.storage.database import PAGE_LOG, WAL, Database, open_for_reading
 
-_LONGEST_LINE = 64 << 20
+MOST_AT_ONCE = 256
+"""Attempts, and so lines, of one commit, at most."""
+LONGEST_LINE = 64 << 20
 _NOT_PARSED = Parsed(Outcome.OK)
 
 
@@ -29,19 +31,16 @@ class PageLog:
     """The file, open; what goes past its committed length is cut off.
 
     Args:
-        database: of the same folder.
+        folder: the output folder.
         length: what the database says is committed.
-        most_lost: lines past it that a kill may have left; None if no number is too large.
 
     Raises:
-        FolderDamaged: the file is shorter, or the database is older than the file.
+        FolderDamaged: the file is shorter.
         FolderUnusable, StorageError: as :class:`AppendFile`.
     """
 
-    def __init__(self, database: Database, length: int, *, most_lost: int | None) -> None:
-        path = database.path.with_name(PAGE_LOG)
-        _refuse_older(database, path, length, most_lost)
-        self._file = AppendFile.open(path, length)
+    def __init__(self, folder: Path, length: int) -> None:
+        self._file = AppendFile.open(folder / PAGE_LOG, length)
         self._encode = msgspec.json.Encoder().encode
         self.sync = self._file.sync
         self.close = self._file.close
@@ -109,14 +108,31 @@ def cut_page_log(folder: Path) -> None:
     if (folder / WAL).exists():
         return
     with suppress(CrawlerError, OSError, sqlite3.Error), closing(open_for_reading(folder)) as database:
-        row = database.connection.execute("SELECT length FROM file WHERE name = ?", (PAGE_LOG,)).fetchone()
-        length = row[0] if row else 0
+        length = committed_length(database)
         if length < (folder / PAGE_LOG).stat().st_size:
             os.truncate(folder / PAGE_LOG, length)
 
 
-def _refuse_older(database: Database, path: Path, length: int, most_lost: int | None) -> None:
-    lines = _whole_lines(path, length, most=(most_lost or 0) + 1)
+def committed_length(database: Database) -> int:
+    """Return how much of the page log counts."""
+    row: tuple[int] | None = database.connection.execute(
+        "SELECT length FROM file WHERE name = ?", (PAGE_LOG,)
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def refuse_older(database: Database, *, most_lost: int | None) -> None:
+    """Make sure that the database is not older than the page log. Reads only.
+
+    Args:
+        database: of the same folder.
+        most_lost: lines past the committed length that a kill may have left; None if no number is too large.
+
+    Raises:
+        FolderDamaged: it is.
+    """
+    path = database.path.with_name(PAGE_LOG)
+    lines = _whole_lines(path, committed_length(database), most=(most_lost or 0) + 1)
     if lines and database.incomplete:
         raise FolderDamaged(
             f"names finished pages that the database does not know, and {WAL}, which may know them, is missing;"
@@ -137,7 +153,7 @@ def _whole_lines(path: Path, start: int, *, most: int) -> int:
         with path.open("rb") as file:
             file.seek(start)
             for count in range(most):
-                line = file.readline(_LONGEST_LINE)
+                line = file.readline(LONGEST_LINE)
                 try:
                     msgspec.json.decode(line if line.endswith(b"\n") else b"", type=dict[str, msgspec.Raw])
                 except (msgspec.DecodeError, UnicodeDecodeError):

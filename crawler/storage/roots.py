@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 
 from crawler.core.fingerprint import fingerprint
 from crawler.core.seen import Seen
@@ -23,7 +24,8 @@ class Roots:
         self._key = key
         self._rules = rules
         self._marks = Seen()
-        self._marks.update(mark for (mark,) in connection.execute("SELECT fingerprint FROM root"))
+        with closing(connection.execute("SELECT fingerprint FROM root")) as rows:
+            self._marks.update(mark for (mark,) in rows)
         judged_by = connection.execute("SELECT value FROM setting WHERE name = 'rules'").fetchall()
         self.wider = judged_by != [(rules,)]
         """Whether URLs that were refused may belong to the crawl by now. A kill does not make it forget that."""

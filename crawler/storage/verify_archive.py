@@ -95,7 +95,7 @@ class ArchiveCheck:
             self._findings.add(where, f"has {size} bytes, but {segment.length} were committed")
         if size > segment.length:
             self._findings.note(
-                where, f"{size - segment.length} bytes were never committed; the next start cuts them off"
+                where, f"{size - segment.length} bytes past what was committed; the next start cuts them off"
             )
         if path.name.endswith(OPEN) and segment.closed:
             self._findings.note(where, "is complete; the next start gives it its index and its name")

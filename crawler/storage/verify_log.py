@@ -14,10 +14,11 @@ from typing import NamedTuple
 import msgspec
 
 from crawler.core.fingerprint import fingerprint
+from crawler.errors import FolderDamaged
 from crawler.storage.database import PAGE_LOG, Database
 from crawler.storage.findings import Findings, Stream, counted
+from crawler.storage.page_log import LONGEST_LINE, MOST_AT_ONCE, committed_length, refuse_older
 
-_LONGEST_LINE = 64 << 20
 _AT_ONCE = 1_000
 
 
@@ -48,6 +49,7 @@ class LogCheck:
 
     def __init__(self, folder: Path, database: Database, findings: Findings) -> None:
         self._path = folder / PAGE_LOG
+        self._database = database
         self._connection = database.connection
         self._findings = findings
         ((self._key,),) = self._connection.execute("SELECT value FROM setting WHERE name = 'key'").fetchall()
@@ -71,13 +73,19 @@ class LogCheck:
         return [f"{counted(lines, 'line')} in {PAGE_LOG}: {verdict}"]
 
     def _committed(self) -> int:
-        row = self._connection.execute("SELECT length FROM file WHERE name = ?", (PAGE_LOG,)).fetchone()
-        length: int = row[0] if row else 0
+        length = committed_length(self._database)
         size = self._path.stat().st_size if self._path.exists() else 0
         if size < length:
             self._findings.add(PAGE_LOG, f"has {size} bytes, but {length} were committed")
-        if size > length:
-            self._findings.note(PAGE_LOG, f"{size - length} bytes were never committed; the next start cuts them off")
+        try:
+            refuse_older(self._database, most_lost=MOST_AT_ONCE)
+        except FolderDamaged as error:
+            self._findings.add(PAGE_LOG, error.args[0])
+        else:
+            if size > length:
+                self._findings.note(
+                    PAGE_LOG, f"{size - length} bytes past what was committed; the next start cuts them off"
+                )
         return min(size, length)
 
     def _parsed(self, length: int) -> Iterator[tuple[object, ...]]:
@@ -85,7 +93,7 @@ class LogCheck:
             return
         decode, at = msgspec.json.Decoder(_Line).decode, 0
         with self._path.open("rb") as file:
-            while at < length and (text := file.readline(min(_LONGEST_LINE, length - at))):
+            while at < length and (text := file.readline(min(LONGEST_LINE, length - at))):
                 try:
                     line = decode(text if text.endswith(b"\n") else b"")
                     mark = fingerprint(line.url, self._key)

@@ -1,168 +1,206 @@
 """The frontier alone: what it costs to add outlinks, to choose the next URL and to come back, as it grows.
 
-No network, no parsing, no archive: real tables on disk, real transactions as the journal makes them
-(a batch of pages, one ``BEGIN IMMEDIATE … COMMIT`` each, ``synchronous=FULL``), made-up URLs.
-Of the outlinks of a page every other one is known already, and the known ones are drawn from all of them alike,
-which is the worst case for the processor's caches.
-Costs are CPU time of this process; the time spent making up URLs is not counted.
+No network, no parsing, no archive. Costs are CPU time; making up URLs is not in them.
+Sizes take turns, so that whatever else the machine does meets all alike; figures are medians.
 """
 
 from __future__ import annotations
 
-import random
+import gc
+import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
-from math import log2
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
+from statistics import median
+
+import msgspec
 
 from crawler.config import Config
 from crawler.core.host_queue import HostQueue
 from crawler.core.host_queues import HostQueues
-from crawler.core.outcomes import Outcome
-from crawler.core.records import CrawlURL, Kind
-from crawler.storage.database import Database, open_database
-from crawler.storage.frontier import Frontier, StoredHost
+from crawler.core.records import CrawlURL
+from crawler.core.seen import Seen
+from crawler.storage.database import open_database
+from crawler.storage.frontier import Frontier
+from scripts.benchmarks.crawls import environment
+from scripts.benchmarks.machine import resident
+from scripts.benchmarks.rehearsal import BATCH, OUTLINKS, Rehearsal
 
-OUTLINKS = 20
-"""Outlinks of a page, half of them known."""
-BATCH = 32
-"""Pages of a transaction: the median of real crawls."""
-HOSTS = 100
-_LEAST = 40_000
-"""Outlinks over which a cost is taken; a small frontier is built anew until there are so many."""
-
-
-def made_up(number: int) -> str:
-    """Return the URL of that number: distinct, as long as real ones are, spread over the hosts."""
-    return f"https://docs{number % HOSTS}.example.org/library/part-{number % 977}/chapter-{number}.html"
+_LEAST = 320
+"""Pages of a round; a small frontier is made anew until there were so many, and so stays about as small as it is."""
+_TURNS = 20_000
 
 
-@dataclass(slots=True)
-class Web:
-    """Outlinks without end; some lead to where others have led."""
-
-    random: random.Random
-    known: int = 0
-
-    def outlinks(self, count: int) -> list[tuple[Kind, str]]:
-        """Return new and known URLs in turn."""
-        found = []
-        for _ in range(count // 2):
-            found.append((Kind.LINK, made_up(self.random.randrange(self.known))))
-            found.append((Kind.LINK, made_up(self.known)))
-            self.known += 1
-        return found
-
-
-class Rehearsal:
-    """A crawl without pages: frontier and host queues do what they do in one, and nothing else is done."""
-
-    def __init__(self, folder: Path, config: Config) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.database: Database = open_database(folder, config.store.durability)
-        self.frontier = Frontier(self.database, config.scope, config.traps)
-        self.queues = HostQueues(delay=0.0, per_host=1, robots=False)
-        self.web = Web(random.Random(1))  # noqa: S311  a benchmark wants the same numbers each time
-        self.adding = 0.0
-        """CPU seconds of transactions that made outlinks known and noted how pages ended."""
-        self.choosing = 0.0
-        """CPU seconds of choosing the next URL, bringing URLs back from disk included."""
-        self.now = 1.0
-
-    def sow(self) -> None:
-        """Make one seed per host known, so that their hosts are in scope."""
-        seeds = [made_up(number) for number in range(HOSTS)]
-        with self.database.transaction():
-            queued = self.frontier.sow(seeds).queued
-            self.frontier.flush()
-        self.web.known = HOSTS
-        for url in queued:
-            self.queues.add(url, self.now)
-        self._load()
-
-    def grow(self, known: int) -> None:
-        """Make outlinks known until there are so many URLs, in large transactions; not timed."""
-        source = CrawlURL(1, made_up(0), "https://docs0.example.org")
-        while self.web.known < known:
-            with self.database.transaction():
-                links = [
-                    (Kind.LINK, made_up(number))
-                    for number in range(self.web.known, min(known, self.web.known + 10_000))
-                ]
-                self.web.known += len(links)
-                queued = list(self.frontier.discover(source, links))
-                self.frontier.flush()
-            for url in queued:
-                self.queues.add(url, self.now)
-
-    def pages(self, count: int) -> None:
-        """Choose pages, find their outlinks, and note how they ended: the frontier's part of ``count`` pages."""
-        for start in range(0, count, BATCH):
-            number = min(BATCH, count - start)
-            links = [self.web.outlinks(OUTLINKS) for _ in range(number)]
-            began = time.process_time()
-            sources = [self._next() for _ in range(number)]
-            chosen = time.process_time()
-            with self.database.transaction():
-                queued: list[CrawlURL] = []
-                for source, outlinks in zip(sources, links, strict=True):
-                    queued.extend(self.frontier.discover(source, outlinks))
-                    self.frontier.finish(source, Outcome.OK)
-                self.frontier.flush()
-            added = time.process_time()
-            for url in queued:
-                self.queues.add(url, self.now)
-            self.adding += added - chosen
-            self.choosing += time.process_time() - added + chosen - began
-
-    def _next(self) -> CrawlURL:
-        while not isinstance(turn := self.queues.next(self.now), CrawlURL):
-            self._load()
-        if self.queues.hungry:
-            self._load()
-        self.queues.sent(turn.host, self.now)
-        self.queues.done(turn, self.now)
-        return turn
-
-    def _load(self) -> None:
-        for want in list(self.queues.wants()):
-            if want.after:
-                self.queues.loaded(want.host, self.frontier.load(want), self.now)
-            else:
-                stored: StoredHost = self.frontier.open(want)
-                self.queues.open(HostQueue(want.host, 0.0), stored.urls, stored.queued, self.now)
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """What the frontier costs at one size, µs of CPU."""
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page costs the frontier at one size, µs of CPU."""
 
     known: int
-    outlink: float
-    """Per outlink: known or not, and stored where not. How the page ended is in it."""
-    choice: float
-    """Per page: which URL is next, with what comes back from disk."""
+    scattered: bool
+    """Whether a page's outlinks lead to a hundred hosts; else they stay on its own."""
+    choosing: float
+    adding: float
+    """Per outlink; half are known."""
     page: float
-    """Per page: both."""
+    """All in all, of a page with 20 outlinks: chosen, its outlinks made known, ended."""
 
 
-def growth(folder: Path, sizes: list[int], config: Config) -> Iterator[Growth]:
-    """Measure the cost at each size."""
-    for size in sizes:
-        window = max(BATCH, min(size, _LEAST) // OUTLINKS // BATCH * BATCH)  # a size must stay about what it is
-        adding = choosing = 0.0
-        rounds = max(1, _LEAST // (window * OUTLINKS))
-        for attempt in range(rounds):
-            rehearsal = Rehearsal(folder / f"{size}-{attempt}", config)
-            rehearsal.sow()
-            rehearsal.grow(size)
-            rehearsal.pages(BATCH)  # the first statements are compiled here
-            rehearsal.adding = rehearsal.choosing = 0.0
-            rehearsal.pages(window)
-            rehearsal.database.close()
-            adding, choosing = adding + rehearsal.adding, choosing + rehearsal.choosing
-        pages = window * rounds
-        each = 1e6 / pages
-        yield Growth(size, adding * each / OUTLINKS, choosing * each, (adding + choosing) * each)
+class Adding(msgspec.Struct, frozen=True, kw_only=True):
+    """What it costs to add outlinks, half of them known, from an empty frontier on; µs per outlink."""
+
+    outlinks: int
+    hosts: int
+    cpu: float
+    wall: float
+
+
+class Choosing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a turn costs with so many hosts in memory, all waiting for their delay; µs of CPU."""
+
+    hosts: int
+    turn: float
+
+
+class Return(msgspec.Struct, frozen=True, kw_only=True):
+    """What it takes to open a frontier of this size in a new process, and what it holds in memory then."""
+
+    known: int
+    seconds: float
+    per_url: float
+    """µs."""
+    seen: float
+    """Bytes per URL of the seen set."""
+    resident: float
+    """Bytes per URL by which the whole process grew, SQLite's page cache (64 MiB at most) left out."""
+
+
+def growth(folder: Path, sizes: Sequence[int], rounds: int, config: Config, *, scattered: bool) -> list[Growth]:
+    """Measure what a page costs at each size."""
+    kept: dict[int, Rehearsal] = {}
+    found: dict[int, list[tuple[float, float, float]]] = {size: [] for size in sizes}
+    for turn in range(rounds):
+        for size in sizes:
+            made = [0.0, 0.0, 0.0]
+            for attempt in range(max(1, _LEAST // _window(size))):
+                where = folder / f"{size}-{turn}-{attempt}"
+                rehearsal = kept.pop(size, None) or _grown(where, size, config, scattered=scattered)
+                _measure(rehearsal, _window(size), made)
+                if _window(size) == _LEAST:
+                    kept[size] = rehearsal
+                else:
+                    rehearsal.close()
+                    shutil.rmtree(where)
+            found[size].append((made[0], made[1], made[2]))
+    for rehearsal in kept.values():
+        rehearsal.close()
+    return [_growth(size, found[size], scattered=scattered) for size in sizes]
+
+
+def _window(size: int) -> int:
+    """Return the pages after which a frontier is still of about that size."""
+    return max(BATCH, min(_LEAST, size // OUTLINKS // BATCH * BATCH))
+
+
+def _grown(folder: Path, size: int, config: Config, *, scattered: bool) -> Rehearsal:
+    rehearsal = Rehearsal(folder, config, hosts=100, scattered=scattered)
+    rehearsal.grow(size)
+    rehearsal.pages(BATCH)  # the first statements are compiled here
+    return rehearsal
+
+
+def _measure(rehearsal: Rehearsal, pages: int, made: list[float]) -> None:
+    rehearsal.choosing = rehearsal.adding = rehearsal.ending = 0.0
+    rehearsal.pages(pages)
+    for place, cost in enumerate((rehearsal.choosing, rehearsal.adding, rehearsal.ending)):
+        made[place] += cost
+
+
+def _growth(size: int, found: Sequence[tuple[float, float, float]], *, scattered: bool) -> Growth:
+    each = 1e6 / (_window(size) * max(1, _LEAST // _window(size)))
+    return Growth(
+        known=size,
+        scattered=scattered,
+        choosing=median(one[0] for one in found) * each,
+        adding=median(one[1] for one in found) * each / OUTLINKS,
+        page=median(sum(one) for one in found) * each,
+    )
+
+
+def adding(folder: Path, outlinks: int, config: Config, *, hosts: int) -> Adding:
+    """Add outlinks to an empty frontier in batches, as if all came from a few pages of each host."""
+    rehearsal = Rehearsal(folder, config, hosts=hosts, scattered=False)
+    done = 0
+    while done < outlinks:
+        first = done // OUTLINKS
+        rehearsal.commit([rehearsal.home(page % hosts) for page in range(first, first + BATCH)], end=False)
+        done += BATCH * OUTLINKS
+    rehearsal.close()
+    shutil.rmtree(folder)
+    return Adding(outlinks=done, hosts=hosts, cpu=rehearsal.adding * 1e6 / done, wall=rehearsal.wall * 1e6 / done)
+
+
+def choosing(hosts: int) -> Choosing:
+    """Take turns with so many hosts in memory."""
+    delay, per_host = 1.0, _TURNS // hosts + 2
+    queues = HostQueues(delay=delay, per_host=1, robots=False, most_hosts=hosts)
+    for number in range(hosts):
+        key = f"https://docs{number}.example.org"
+        urls = [CrawlURL(number * per_host + page, f"{key}/{page}.html", key) for page in range(per_host)]
+        queues.open(HostQueue(key, delay), urls, len(urls), 0.0)
+    rng, now, step = Random(1), 0.0, delay / hosts  # noqa: S311  a benchmark wants the same numbers each time
+    latencies = [rng.random() * delay for _ in range(_TURNS)]
+    gc.collect()
+    began = time.process_time()
+    for latency in latencies:
+        while not isinstance(turn := queues.next(now), CrawlURL):
+            now += step
+        queues.sent(turn.host, now + latency / 1e3)
+        queues.done(turn, now + latency / 1e3)
+    return Choosing(hosts=hosts, turn=(time.process_time() - began) * 1e6 / _TURNS)
+
+
+def seen_set(known: int) -> float:
+    """Return the bytes per fingerprint of a seen set that grew to this size by itself."""
+    seen, rng = Seen(), Random(1)  # noqa: S311  a benchmark wants the same numbers each time
+    for _ in range(known):
+        seen.add(rng.getrandbits(64) - 2**63)
+    return seen.nbytes / known
+
+
+def stored(folder: Path, known: int, config: Config) -> Path:
+    """Fill a frontier to this size, and leave it on disk."""
+    rehearsal = Rehearsal(folder, config, hosts=100, scattered=False)
+    rehearsal.grow(known)
+    rehearsal.close()
+    return folder
+
+
+def comeback(folder: Path) -> Return:
+    """Open a frontier in a new process, where nothing is in memory yet."""
+    command = [sys.executable, "-m", "scripts.benchmarks.frontier", str(folder)]
+    return msgspec.json.decode(subprocess.check_output(command, env=environment()), type=Return)
+
+
+def _come_back(folder: Path) -> Return:
+    config = Config()
+    before = resident()
+    began = time.perf_counter()
+    database = open_database(folder, config.store.durability)
+    frontier = Frontier(database, config.scope, config.traps)
+    seconds = time.perf_counter() - began
+    database.connection.execute("PRAGMA shrink_memory")
+    gc.collect()
+    known = len(frontier)
+    return Return(
+        known=known,
+        seconds=seconds,
+        per_url=seconds * 1e6 / known,
+        seen=frontier._seen.nbytes / known,  # noqa: SLF001  only a benchmark asks
+        resident=(resident() - before) / known,
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(_come_back(Path(sys.argv[1]))))

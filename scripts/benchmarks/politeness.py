@@ -1,7 +1,7 @@
 """How close a crawl comes to what politeness and latency allow.
 
 With a delay, no crawl can be over before the host that takes longest has been asked for each of its pages:
-the *bound* is the largest of pages × delay. It is compared with the whole run of the command, from its start to its
+the *bound* is the largest of pages times delay. It is compared with the whole run of the command, from its start to its
 end, robots.txt of each host included. The gaps between the requests to a host are those that the server saw.
 
 Without a delay, each of ``concurrency`` requests in flight takes the server's latency, so concurrency ÷ latency
@@ -42,8 +42,8 @@ class Case:
 
 
 DELAYED = (
-    Case(name="300 hosts × 20 pages", hosts=(20,) * 300, latency=0.1, delay=1.0, concurrency=64),
-    Case(name="one host of 60 pages among 300 of 4", hosts=(60, *(4,) * 300), latency=0.1, delay=0.3, concurrency=16),
+    Case(name="300 hosts of 20 pages", hosts=(20,) * 300, latency=0.1, delay=1.0, concurrency=64),
+    Case(name="one host of 100 pages among 300 of 4", hosts=(100, *(4,) * 300), latency=0.1, delay=0.3, concurrency=64),
 )
 EAGER = tuple(
     Case(
@@ -88,7 +88,7 @@ class Eager(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bound(hosts: Sequence[int], delay: float) -> float:
-    """Return the seconds that a crawl of these hosts takes at least: pages of the largest host × delay."""
+    """Return the seconds that a crawl of these hosts takes at least: pages of the largest host, times the delay."""
     return max(hosts, default=0) * delay
 
 

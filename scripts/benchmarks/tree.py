@@ -75,7 +75,7 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: flo
 def _orphans(spare: Sequence[int]) -> float:
     """Wait for all other children of this process, and return their CPU seconds."""
     cpu, patience = 0.0, time.monotonic() + _ORPHANS_PATIENCE
-    while left := [pid for pid in _children() if pid not in spare]:
+    while left := [pid for pid in children() if pid not in spare]:
         for pid in left:
             if time.monotonic() > patience:
                 with suppress(ProcessLookupError):
@@ -87,9 +87,13 @@ def _orphans(spare: Sequence[int]) -> float:
     return cpu
 
 
-def _children() -> list[int]:
-    tasks = Path("/proc/self/task").glob("*/children")
-    return [int(pid) for task in tasks for pid in task.read_text(encoding="ascii").split()]
+def children() -> list[int]:
+    """Return the processes of which this one is the parent."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found += map(int, task.read_text(encoding="ascii").split())
+    return found
 
 
 def _kill_session(leader: int) -> None:

@@ -27,7 +27,7 @@ import msgspec
 _SO_TIMESTAMPNS = 35
 _TIME = struct.Struct("@qq")
 _ANSWER = b"HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
-_WORDS = (
+_WORDS = (  # noqa: SIM905  a list of fifty words would take fifty lines
     "the of a page which is in or to crawler returns value argument default file object method when and not "
     "class string option see also list number called error name type used by this that for with module <em>must</em> "
     "<code>None</code> <code>size=0</code> &amp; <b>note</b> &mdash; (<i>optional</i>)"

@@ -6,10 +6,12 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
+from rich.console import Console
 
 from scripts.models import hops, loops, pools, table
 from scripts.models.figures import (
@@ -47,8 +49,8 @@ _HOPS = 2000
 _QUICK_HOPS = 64
 
 _Tasks = Callable[[Path], tuple[Task, ...]]
-_Plan = tuple[str, str, int, dict[str, Model], _Tasks]
-"""Key, title and pages of a work, the models that do it, and its tasks."""
+_Plan = tuple[Measured, dict[str, Model], _Tasks]
+"""A work of which nothing is measured yet, the models that do it, and its tasks."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,19 +58,34 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     out = table.console()
     if options.show:
-        figures = msgspec.json.decode(Path(options.show).read_bytes(), type=Figures)
+        figures = _stored(options.show)
         _print_all(figures, out)
     else:
         _limit(options.max_time)
         figures = _measure(options, out)
+    _store(figures, options, out.export_text())
+    return 0
+
+
+def _store(figures: Figures, options: argparse.Namespace, printed: str) -> None:
     if options.json:
         Path(options.json).write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
     if options.picture:
         Path(options.picture).write_text(picture(figures), encoding="utf-8")
-    return 0
+    if options.page:
+        markdown = Path(options.page)
+        text = table.put_into(markdown.read_text(encoding="utf-8"), printed)
+        markdown.write_text(text, encoding="utf-8")
 
 
-def _measure(options: argparse.Namespace, out: table.Console) -> Figures:
+def _stored(file: str) -> Figures:
+    try:
+        return msgspec.json.decode(Path(file).read_bytes(), type=Figures)
+    except (OSError, msgspec.DecodeError) as error:
+        sys.exit(f"execution_models: {file}: {error}")
+
+
+def _measure(options: argparse.Namespace, out: Console) -> Figures:
     size = Size(
         urls=options.urls,
         latency_ms=options.latency_ms,
@@ -84,12 +101,12 @@ def _measure(options: argparse.Namespace, out: table.Console) -> Figures:
     works: list[Measured] = []
     with served(latency, seconds=options.max_time, pages=size.urls, tinies=size.tinies) as (origin, pid):
         meter = Meter(besides=[pid], repeat=size.repeat, patience=options.patience)
-        for key, title, pages, models, tasks in _plans(size, origin):
+        for plan, models, tasks in _plans(size, origin):
 
             def work(folder: Path, tasks: _Tasks = tasks) -> Work:
                 return Work(tasks(folder), folder, size.workers, size.concurrency)
 
-            works.append(Measured(key, title, pages, meter.rows(models, work)))
+            works.append(replace(plan, rows=meter.rows(models, work)))
             out.print(table.work(works[-1], size, here.cores))
         costs = hops.costs(_QUICK_HOPS if options.quick else _HOPS, workers=size.workers, besides=[pid])
         out.print(table.costs(costs))
@@ -100,7 +117,7 @@ def _plans(size: Size, origin: str) -> list[_Plan]:
     bodies = [page(number) for number in range(size.pages)]
     urls = [origin + page_path(number) for number in range(size.urls)]
     tinies = [origin + tiny_path(number) for number in range(size.tinies)]
-    away = f"{size.latency_ms:g} ms away"
+    away, latency, many = f"{size.latency_ms:g} ms away", size.latency_ms / 1000, size.concurrency
 
     def parsed(_: Path) -> tuple[Task, ...]:
         return tuple(Task(f"{origin}{page_path(number)}", body, reads=True) for number, body in enumerate(bodies))
@@ -110,15 +127,28 @@ def _plans(size: Size, origin: str) -> list[_Plan]:
             Task(url, reads=reads, file=str(folder / f"{number}.html")) for number, url in enumerate(urls)
         )
 
+    here = f"parse and hash {size.pages} pages that are at hand"
     return [
-        ("A", f"fetch {size.urls} pages, {away}, and write them", size.urls, MODELS, fetched(urls, reads=False)),
-        ("B", f"parse and hash {size.pages} pages that are at hand", size.pages, MODELS, parsed),
-        ("C", f"both: {size.urls} pages, {away}", size.urls, WITH_CRAWLER, fetched(urls, reads=True)),
-        ("T", f"both: {size.tinies} tiny pages, no way off", size.tinies, WITH_CRAWLER, fetched(tinies, reads=True)),
+        (
+            Measured("A", f"fetch {size.urls} pages, {away}, and write them", size.urls, many, latency),
+            MODELS,
+            fetched(urls, reads=False),
+        ),
+        (Measured("B", here, size.pages, size.workers, 0.0), MODELS, parsed),
+        (
+            Measured("C", f"both, page by page: {size.urls} pages, {away}", size.urls, many, latency),
+            WITH_CRAWLER,
+            fetched(urls, reads=True),
+        ),
+        (
+            Measured("T", f"both: {size.tinies} tiny pages from next door", size.tinies, many, 0.0),
+            WITH_CRAWLER,
+            fetched(tinies, reads=True),
+        ),
     ]
 
 
-def _print_all(figures: Figures, out: table.Console) -> None:
+def _print_all(figures: Figures, out: Console) -> None:
     out.print(table.head(figures.machine, figures.size))
     for measured in figures.works:
         out.print(table.work(measured, figures.size, figures.machine.cores))
@@ -152,6 +182,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--quick", action="store_true", help="next to no work: does it run at all?")
     add("--json", metavar="FILE", help="store the figures")
     add("--picture", metavar="FILE", help="draw them as SVG")
+    add("--page", metavar="FILE", help="put what is printed into the text block of this Markdown page")
     add("--show", metavar="FILE", help="measure nothing; show the figures of this file")
     options = parser.parse_args(arguments)
     if options.quick:

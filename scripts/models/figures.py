@@ -25,7 +25,9 @@ class Once:
     cpu: float
     """User and system time of this process and of all that it started, the server excepted."""
     own: float
-    """The share of it that this process had to bear itself: with its one GIL it has little more than one core for it."""
+    """What this process had to bear of it: with its one GIL it has little more than one core for that."""
+    held_up: float
+    """How long this process's main thread could have gone on, but other programs had the cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class Row:
         """CPU seconds to a second on the clock: 1 is one core at work all the time."""
         return median(run.cpu / run.wall for run in self.runs)
 
+    @property
+    def held_up(self) -> float:
+        """The share of the time, 0..1, in which the main thread could have gone on but had no core."""
+        return median(min(1.0, run.held_up / run.wall) for run in self.runs)
+
     def waiting(self, cores: int) -> float:
         """Return the share, 0..1, of what so many cores could have computed meanwhile and did not."""
         return min(1.0, max(0.0, 1 - self.busy / cores))
@@ -73,7 +80,11 @@ class Measured:
     """A, B, C or T."""
     title: str
     pages: int
-    rows: tuple[Row, ...]
+    threads: int
+    """How many the model of threads has."""
+    latency: float
+    """Seconds until a page is there; 0.0 if it is at hand."""
+    rows: tuple[Row, ...] = ()
 
     def row(self, model: str) -> Row | None:
         """Return the row of a model, if it was measured."""

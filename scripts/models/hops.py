@@ -43,7 +43,7 @@ def _read(bodies: list[bytes], pages: int) -> float:
     began = time.process_time()
     for number in range(pages):
         reader.parse(tasks[number % len(tasks)])
-    return (time.process_time() - began) / pages * 1e6
+    return round((time.process_time() - began) / pages * 1e6, 1)
 
 
 async def _hop(most: int, bodies: list[bytes], pages: int, workers: int, besides: Iterable[int]) -> Hop:
@@ -66,7 +66,7 @@ async def _hop(most: int, bodies: list[bytes], pages: int, workers: int, besides
     finally:
         await processes.close()
     size = sum(map(len, bodies)) // len(bodies)
-    return Hop(size, most, here / pages * 1e6, there / pages * 1e6, pages / seconds)
+    return Hop(size, most, round(here / pages * 1e6, 1), round(there / pages * 1e6, 1), round(pages / seconds))
 
 
 # In a worker process: as little as can be, so that the way is all that costs.

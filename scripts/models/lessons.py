@@ -5,6 +5,8 @@ A difference of a tenth or less is no difference here; the machine's other load 
 
 from __future__ import annotations
 
+import math
+
 from scripts.models.figures import (
     ALONE,
     CRAWLER,
@@ -32,60 +34,84 @@ def lessons(measured: Measured, size: Size) -> list[str]:
     serial, said = measured.row(SERIAL), []
     if serial:
         said.append(_nature(serial))
+        said.extend(_held_up(serial))
         said.append(f"{_winner(measured, serial)} {_why(measured, serial, size)}")
         if not _waits(serial):
-            said.extend(_gil(measured, serial, size))
+            said.extend(_gil(measured, serial))
     said.extend(_inline_or_hybrid(measured))
     said.extend(_price_of_the_crawler(measured))
     return said
 
 
+def seconds(value: float) -> str:
+    """Write a duration."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _waiting(serial: Row) -> float:
+    """Return the share of the time in which one thread had nothing to compute; waiting for a core is not that."""
+    return max(0.0, 1 - serial.busy - serial.held_up)
+
+
 def _waits(serial: Row) -> bool:
-    return serial.busy < 0.5
+    return _waiting(serial) > 0.5
 
 
 def _nature(serial: Row) -> str:
-    computing = min(1.0, serial.busy)
+    waiting = _waiting(serial)
     if _waits(serial):
-        return f"Done serially, {1 - computing:.0%} of the time is waiting: this is work that waits."
-    return f"Done serially, {computing:.0%} of the time is computing: this is work that computes."
+        return f"Done serially, {waiting:.0%} of the time is waiting: this is work that waits."
+    return f"Done serially, only {waiting:.0%} of the time is waiting: this is work that computes."
+
+
+def _held_up(serial: Row) -> list[str]:
+    if serial.held_up < LEVEL - 1:
+        return []
+    said = f"Other programs kept the cores from it for {serial.held_up:.0%} of the time"
+    return [f"{said}: take the times with care, and go by the CPU."]
 
 
 def _winner(measured: Measured, serial: Row) -> str:
     best = measured.best
     if best.model == SERIAL:
-        sentence = f"Nothing is faster than {SERIAL} ({best.wall:.2f} s)"
+        sentence = f"Nothing is faster than {SERIAL} ({seconds(best.wall)})"
     else:
         sentence = f"Fastest: {best.model}, {_times(serial.wall / best.wall)} as fast as {SERIAL}"
-        sentence += f" ({best.wall:.2f} s against {serial.wall:.2f} s)"
+        sentence += f" ({seconds(best.wall)} against {seconds(serial.wall)})"
     level = [row.model for row in measured.rows if row is not best and row.wall <= best.wall * LEVEL]
     return f"{sentence}; level with it within 10 %: {', '.join(level)}." if level else f"{sentence}."
 
 
 def _why(measured: Measured, serial: Row, size: Size) -> str:
-    best, processes = measured.best.model, measured.row(PROCESSES)
-    if _waits(serial) and best not in _WAITS_IN_FEW:
-        sentence = f"It waits for up to {size.concurrency} pages at once"
-        if processes:
-            gain = _times(serial.wall / processes.wall)
-            sentence += f"; {size.workers} blocking processes wait for {size.workers} and come to {gain}"
-        return f"{sentence}."
-    if not _waits(serial) and best in _COMPUTES_IN_MANY:
+    best = measured.best.model
+    if _waits(serial):
+        return _why_waiting(measured, serial, size)
+    if best in _COMPUTES_IN_MANY:
         return f"It computes in {size.workers} processes, each with a GIL of its own."
-    if not _waits(serial):
-        return "Pages cost more to send to other processes here than other cores gain, or no other core was free."
-    return "Waiting does not explain that: something else was busy."
+    return "Pages cost more to send to other processes here than other cores gain, or no other core was free."
 
 
-def _gil(measured: Measured, serial: Row, size: Size) -> list[str]:
+def _why_waiting(measured: Measured, serial: Row, size: Size) -> str:
+    processes = measured.row(PROCESSES)
+    if measured.best.model in _WAITS_IN_FEW:
+        return "Waiting does not explain that: something else was busy."
+    least = math.ceil(measured.pages / size.concurrency) * measured.latency
+    sentence = f"It waits for up to {size.concurrency} pages at once, which takes {seconds(least)} at the least"
+    if processes:
+        gain = _times(serial.wall / processes.wall)
+        sentence += f"; {size.workers} blocking processes wait for {size.workers}, and are {gain} as fast"
+    return f"{sentence}."
+
+
+def _gil(measured: Measured, serial: Row) -> list[str]:
     threads = measured.row(THREADS)
     if threads is None:
         return []
     gain = serial.wall / threads.wall
+    said = f"{measured.threads} threads are {_times(gain)} as fast as one"
     if gain < LEVEL:
-        return [f"{size.workers} threads come to {_times(gain)}: they take turns at one GIL."]
-    said = f"{size.workers} threads come to {_times(gain)}: what lets go of the GIL, such as hashing, overlaps"
-    return [f"{said}, the rest takes turns."]
+        return [f"{said}: they take turns at one GIL."]
+    return [f"{said}: what lets go of the GIL, such as hashing, overlaps, the rest takes turns."]
 
 
 def _inline_or_hybrid(measured: Measured) -> list[str]:
@@ -93,10 +119,8 @@ def _inline_or_hybrid(measured: Measured) -> list[str]:
     alone, hybrid = measured.row(ALONE), measured.row(HYBRID)
     if alone is None or hybrid is None:
         return []
-    return [
-        f"{_faster(alone, hybrid)}; the hybrid takes {_times(hybrid.cpu / alone.cpu)} the CPU in all, and "
-        f"{_times(hybrid.own / alone.own)} of it in the loop's own process."
-    ]
+    whole, own = _times(hybrid.cpu / alone.cpu), _times(hybrid.own / alone.own)
+    return [f"{_faster(alone, hybrid)}; the hybrid takes {whole} the CPU in all, and {own} in the loop's own process."]
 
 
 def _faster(alone: Row, hybrid: Row) -> str:
@@ -111,11 +135,9 @@ def _price_of_the_crawler(measured: Measured) -> list[str]:
     crawler, hybrid = measured.row(CRAWLER), measured.row(HYBRID)
     if crawler is None or hybrid is None:
         return []
-    return [
-        f"The crawler takes {_times(crawler.wall / hybrid.wall)} the bare hybrid's time and "
-        f"{_times(crawler.cpu / hybrid.cpu)} its CPU, for a frontier, a database that survives a kill, "
-        f"a page log and a report."
-    ]
+    time, cpu = _times(crawler.wall / hybrid.wall), _times(crawler.cpu / hybrid.cpu)
+    price = f"The crawler takes {time} the bare hybrid's time and {cpu} its CPU"
+    return [f"{price}, for a frontier, a database that survives a kill, a page log and a report."]
 
 
 def batches(costs: Costs) -> str:
@@ -131,9 +153,12 @@ def batches(costs: Costs) -> str:
 def rules_of_thumb(costs: Costs) -> list[str]:
     """Say what to send to a process and what to do where it is."""
     hop = costs.hops[-1]
-    return [
+    rule = (
         f"Send a page to a process if reading it costs more CPU than sending it, {hop.whole:.0f} µs on both sides "
-        f"({hop.here:.0f} here, {hop.there:.0f} there); if it costs less than {hop.here:.0f} µs, even the loop loses.",
+        f"({hop.here:.0f} here, {hop.there:.0f} there); if it costs less than {hop.here:.0f} µs, even the loop loses."
+    )
+    return [
+        rule,
         _advice(costs.page, hop),
         _advice(costs.tiny, costs.tiny_hop),
     ]
@@ -150,4 +175,5 @@ def _advice(reading: float, hop: Hop) -> str:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.1f} ×" if ratio >= 2 else f"{ratio:.2f} ×"
+    digits = 0 if ratio >= 10 else 1 if ratio >= 2 else 2
+    return f"{ratio:.{digits}f} times"

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,14 +67,19 @@ class Meter:
                 ready = time.perf_counter() - asked
                 gc.collect()
                 once, pieces = self._run(run)
-                return replace(once, ready=ready), _sum(pieces)
+                return _rounded(replace(once, ready=ready)), _sum(pieces)
 
     def _run(self, run: Callable[[], Iterable[Piece]]) -> tuple[Once, Iterable[Piece]]:
         before = tree_cpu(self._besides)
-        own, began = time.process_time(), time.perf_counter()
+        held_up, own, began = _held_up(), time.process_time(), time.perf_counter()
         pieces = run()
         wall, own = time.perf_counter() - began, time.process_time() - own
-        return Once(0.0, wall, tree_cpu(self._besides) - before, own), pieces
+        return Once(0.0, wall, tree_cpu(self._besides) - before, own, _held_up() - held_up), pieces
+
+
+def _rounded(once: Once) -> Once:
+    """Cut off what no clock here can tell: nanoseconds."""
+    return Once(*(round(value, 6) for value in astuple(once)))
 
 
 def _sum(pieces: Iterable[Piece]) -> tuple[int, int, int, int]:
@@ -125,6 +130,16 @@ def _cpu(pid: int) -> float:
     with suppress(OSError):
         if _clock_of(pid, ctypes.byref(clock)) == 0:
             return time.clock_gettime(clock.value)
+    return 0.0
+
+
+def _held_up() -> float:
+    """Return for how many seconds this thread was ready to run and had no core; 0.0 where the kernel does not say.
+
+    Source: Documentation/scheduler/sched-stats.rst of Linux, ``/proc/<pid>/schedstat``.
+    """
+    with suppress(OSError, IndexError):
+        return int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
     return 0.0
 
 

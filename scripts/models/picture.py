@@ -8,6 +8,7 @@ from __future__ import annotations
 from html import escape
 
 from scripts.models.figures import Figures, Measured, Row
+from scripts.models.lessons import seconds
 from scripts.models.table import facts
 
 WIDTH = 900
@@ -17,13 +18,13 @@ _TIME_ROOM = 250
 _SHARE_ROOM = 190
 _LINE = 22
 _STYLE = """
-text{font:13px system-ui,sans-serif;fill:var(--ink)}
-.title{font-weight:600;font-size:15px}.head,.note{fill:var(--faint);font-size:12px}.best{font-weight:700}
+text{font:13px system-ui,"DejaVu Sans",sans-serif;fill:#1c2430}
+.title{font-weight:600;font-size:15px}.head,.note{font-size:12px;fill:#5b6675}.best{font-weight:700}
 .end{text-anchor:end}
-.paper{fill:var(--paper)}.time{fill:var(--time)}.computing{fill:var(--computing)}.waiting{fill:var(--waiting)}
-svg{--paper:#fff;--ink:#1c2430;--faint:#5b6675;--time:#6b7a90;--computing:#c2410c;--waiting:#dbe4f0}
+.paper{fill:#ffffff}.time{fill:#6b7a90}.computing{fill:#c2410c}.waiting{fill:#dbe4f0}
 @media (prefers-color-scheme:dark){
-svg{--paper:#12161c;--ink:#e6eaf0;--faint:#9aa6b5;--time:#8a9bb3;--computing:#fb923c;--waiting:#2b3646}}
+text{fill:#e6eaf0}.head,.note{fill:#9aa6b5}
+.paper{fill:#12161c}.time{fill:#8a9bb3}.computing{fill:#fb923c}.waiting{fill:#2b3646}}
 """
 
 
@@ -48,7 +49,7 @@ def picture(figures: Figures) -> str:
 
 
 def _summary(figures: Figures) -> str:
-    fastest = "; ".join(f"{one.title}: {one.best.model} in {one.best.wall:.2f} s" for one in figures.works)
+    fastest = "; ".join(f"{one.title}: {one.best.model} in {seconds(one.best.wall)}" for one in figures.works)
     return f"Time and share of waiting of each execution model. Fastest: {fastest}"
 
 
@@ -74,11 +75,11 @@ def _row(row: Row, y: float, longest: float, cores: int, *, best: bool) -> str:
         [
             _text(_LEFT, y, row.model, weight),
             _bar(_TIME, y, length, "time"),
-            _text(_TIME + length + 6, y, f"{row.wall:.2f} s", weight),
+            _text(_TIME + length + 6, y, seconds(row.wall), weight),
             _bar(_SHARE, y, _SHARE_ROOM, "waiting"),
             _bar(_SHARE, y, computing, "computing"),
             _text(_SHARE + _SHARE_ROOM + 44, y, f"{waiting:.0%}", f"{weight} end"),
-            _text(_RIGHT, y, f"{row.cpu:.2f} s", f"{weight} end"),
+            _text(_RIGHT, y, seconds(row.cpu), f"{weight} end"),
         ]
     )
 

@@ -2,7 +2,8 @@
 
 It runs in a process of its own, so that what serving costs is not counted as what fetching costs.
 ``/page/N.html`` is answered after the latency, ``/tiny/N.html`` at once.
-It writes so many pages of both kinds beforehand, prints its port, and ends when its standard input does (its owner has gone) or after so many seconds.
+It writes so many pages of both kinds beforehand, prints its port,
+and ends when its standard input does (its owner has gone) or after so many seconds.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich import box
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -25,13 +27,23 @@ from scripts.models.figures import (
 )
 
 WIDTH = 100
-_METER = 16
+_METER = 12
 """Characters of the bar that shows computing and waiting."""
 
 
 def console() -> Console:
     """Make a console that is as wide as the tables, wherever it prints to."""
-    return Console(width=WIDTH, highlight=False)
+    return Console(width=WIDTH, highlight=False, record=True)
+
+
+def put_into(markdown: str, printed: str) -> str:
+    """Put what was printed into the first text block of a page, in place of what is there."""
+    before, opening, rest = markdown.partition("```text\n")
+    _, closing, after = rest.partition("\n```\n")
+    if not closing:
+        raise ValueError("has no text block for the figures")
+    lines = "\n".join(line.rstrip() for line in printed.splitlines())
+    return before + opening + re.sub(r"\n{3,}", "\n\n", lines).strip("\n") + closing + after
 
 
 def head(machine: Machine, size: Size) -> Group:
@@ -46,7 +58,7 @@ def head(machine: Machine, size: Size) -> Group:
         Text(f"\n{facts(machine)}", "dim"),
         Text(
             f"Medians of up to {size.repeat} runs. CPU: user and system time of all processes, the server excepted; "
-            "own: of it, in the main process. Waiting: 1 − CPU ÷ (time × cores).\n",
+            "own: of it, in the main process. Waiting: 1 - CPU / (time * cores).\n",
             "dim",
         ),
         told,
@@ -77,23 +89,25 @@ def ways(size: Size) -> dict[str, str]:
 
 def work(measured: Measured, size: Size, cores: int) -> Group:
     """Lay out one work, and say what it teaches."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f"{measured.key} · {measured.title}", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, title=f"\n{measured.key} · {measured.title}", title_justify="left"
+    )
     table.title_style = "bold"
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for name in ("ready", "time", "CPU", "own"):
-        table.add_column(name, justify="right")
-    table.add_column("█ computing ░ waiting")
-    for name in ("pages/s", "× serial"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("█ busy ░ waiting", no_wrap=True)
+    for name in ("pages/s", "speed-up"):
+        table.add_column(name, justify="right", no_wrap=True)
     serial, best = measured.row(SERIAL), measured.best
     for row in measured.rows:
         waiting = row.waiting(cores)
         table.add_row(
             row.model,
-            _seconds(row.ready),
-            _seconds(row.wall),
-            _seconds(row.cpu),
-            _seconds(row.own),
+            lessons.seconds(row.ready),
+            lessons.seconds(row.wall),
+            lessons.seconds(row.cpu),
+            lessons.seconds(row.own),
             f"{_meter(waiting)} {waiting:4.0%}",
             f"{measured.pages / row.wall:,.0f}",
             f"{serial.wall / row.wall:.2f}" if serial else "",
@@ -104,10 +118,10 @@ def work(measured: Measured, size: Size, cores: int) -> Group:
 
 def costs(measured: Costs) -> Group:
     """Lay out what hops cost, and the rule of thumb that follows."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="The way to a process and back", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="\nThe way to a process and back", title_justify="left")
     table.title_style = "bold"
     for name in ("page", "batch, at most", "µs here", "µs there", "pages/s"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for hop in (*measured.hops, measured.tiny_hop):
         size = f"{hop.size:,} B"
         table.add_row(size, str(hop.most), f"{hop.here:.0f}", f"{hop.there:.0f}", f"{hop.rate:,.0f}")
@@ -119,10 +133,6 @@ def _sentences(sentences: list[str]) -> Padding:
     for sentence in sentences:
         rows.add_row("→", sentence)
     return Padding(rows, (0, 0, 1, 0))
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def _meter(waiting: float) -> str:

@@ -82,6 +82,46 @@ def test_of_two_due_hosts_the_one_with_more_urls_left_comes_first() -> None:
     assert made.next(0.0) == url(2, B)
 
 
+def test_a_host_that_asks_for_a_longer_delay_takes_longer_with_fewer_urls() -> None:
+    slow = url(4, B)
+    made = HostQueues(delay=1.0, per_host=1, robots=False)
+    made.open(HostQueue(A, 1.0), [url(1), url(2), url(3)], 3, 0.0)
+    made.open(HostQueue(B, 5.0), [slow], 1, 0.0)
+
+    assert made.next(0.0) == slow
+
+
+def test_a_host_that_has_shown_no_page_comes_before_those_that_are_smaller_than_the_average() -> None:
+    hosts = [f"http://h{number}" for number in range(4)]
+    made = queues(*(url(number, host) for number, host in enumerate(hosts, 1)))
+    for number in (1, 2):
+        made.done(fetch(made, 0.0), 0.0)
+        for more in range(2 * number):  # the first has three URLs in all, the second five: four on average
+            made.add(url(10 * number + more, hosts[number - 1]), 0.0)
+
+    turns = [fetch(made, 1.0).host for _ in hosts]
+
+    assert turns == [hosts[1], hosts[2], hosts[3], hosts[0]]
+
+
+def test_a_host_whose_robots_txt_is_known_shows_its_size_before_others_are_begun() -> None:
+    made = queues(url(1), url(2, B), robots=True, delay=1.0)
+    made.done(fetch(made, 0.0), 0.0)
+    made.obey(A, Robots.allow_all(), delay=0.0, until=inf, now=0.0)
+
+    assert fetch(made, 1.0) == url(1)
+
+
+def test_hosts_are_opened_in_the_order_in_which_they_were_met() -> None:
+    hosts = [f"http://h{number}" for number in range(50)]
+    made = HostQueues(delay=0.0, per_host=1, robots=False)
+    for number, host in enumerate(hosts):
+        made.add(url(number, host), 0.0)
+
+    assert [want.host for want in made.wants()] == hosts
+    assert not made.hungry
+
+
 def test_a_url_to_be_tried_again_waits_until_it_is_due() -> None:
     made = queues(url(1))
     made.done(fetch(made, 0.0), 0.0)

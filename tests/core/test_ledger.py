@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.ledger import Histogram, Stage
+from crawler.core.ledger import Feed, FeedClock, Histogram, Ledger, Requests, Stage
+from crawler.core.records import Timings
 
 
 def test_an_empty_histogram_has_no_duration() -> None:
@@ -37,3 +38,57 @@ def test_a_stage_counts_waiting_running_and_both_together() -> None:
     stage.add(0.5, 1.5, 1.0)
 
     assert (stage.waiting.total, stage.running.total, stage.whole.total, stage.cpu) == (0.5, 1.5, 2.0, 1.0)
+
+
+def test_the_feed_is_in_one_state_at_any_time() -> None:
+    clock = FeedClock()
+    clock.enter(Feed.WORKING, 10.0)
+    clock.enter(Feed.SLOTS, 11.0)
+    clock.enter(Feed.WORKING, 14.0)
+
+    spent = clock.spent(14.5)
+
+    assert (spent[Feed.WORKING], spent[Feed.SLOTS], sum(spent)) == (1.5, 3.0, 4.5)
+
+
+def test_a_feed_that_has_ended_waits_for_nothing_more() -> None:
+    clock = FeedClock()
+    clock.enter(Feed.WAIT, 1.0)
+    clock.end(2.0)
+
+    assert clock.ended
+    assert clock.spent(9.0)[Feed.WAIT] == 1.0
+
+
+def test_the_time_before_the_feed_begins_is_nobodys() -> None:
+    assert sum(FeedClock().spent(100.0)) == 0.0
+
+
+def test_the_backlog_is_where_most_pages_are() -> None:
+    ledger = Ledger()
+    assert ledger.backlog is Feed.PARSE
+
+    ledger.commit.enter()
+    assert ledger.backlog is Feed.COMMIT
+
+    ledger.delivering = 2
+    assert ledger.backlog is Feed.CALLER
+
+
+def test_a_call_is_inside_its_stage_until_it_is_counted() -> None:
+    stage = Stage("parse", "process")
+    stage.enter()
+    stage.enter()
+    stage.leave(0.0, 1.0)
+
+    assert (stage.inside, stage.running.count) == (1, 1)
+
+
+def test_only_new_connections_count_for_looking_up_and_connecting() -> None:
+    requests = Requests()
+    requests.add(Timings(0.1, 0.2, 0.3, 0.4), tls=True, rate_limited=False)
+    requests.add(Timings(0.0, 0.0, 0.5, 0.6, reused=True), tls=True, rate_limited=True)
+
+    assert (requests.sent, requests.connections, requests.handshakes, requests.rate_limited) == (2, 1, 1, 1)
+    assert (requests.dns, requests.connect) == (0.1, 0.2)
+    assert (requests.first_byte, requests.body) == (pytest.approx(0.8), pytest.approx(1.0))

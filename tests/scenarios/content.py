@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 from crawler.core.outcomes import Outcome
@@ -49,26 +48,99 @@ def _text(name: str, does: str, body: bytes, content_type: str, check: Any) -> S
 _RUSSIAN = "\u041f\u0440\u0438\u0432\u0435\u0442"
 SCENARIOS = (
     _big(67, "deep nesting", "nests 100,000 elements", _HEAD + b"<div>" * 100_000),
-    _big(67, "deep formatting", "nests 20,000 formatting elements", _HEAD + b"<b><i><a href=http://far.example/>" * 7_000 + b"<p>" * 7_000),
-    _big(68, "300,000 links", "links to 300,000 pages", _HEAD + b"".join(b"<a href=http://far.example/%d>" % n for n in range(300_000)), check=capped, outcome=Outcome.OK),
+    _big(
+        67,
+        "deep formatting",
+        "nests 20,000 formatting elements",
+        _HEAD + b"<b><i><a href=http://far.example/>" * 7_000 + b"<p>" * 7_000,
+    ),
+    _big(
+        68,
+        "300,000 links",
+        "links to 300,000 pages",
+        _HEAD + b"".join(b"<a href=http://far.example/%d>" % n for n in range(300_000)),
+        check=capped,
+        outcome=Outcome.OK,
+    ),
     _big(69, "huge attribute", "writes an attribute of 10 MB", _HEAD + b'<a href="' + b"x" * 10_000_000 + b'">'),
-    _big(70, "200,000 attributes", "writes 200,000 attributes on one element", _HEAD + b"<p " + b" ".join(b"a%d=1" % n for n in range(200_000)) + b">"),
+    _big(
+        70,
+        "200,000 attributes",
+        "writes 200,000 attributes on one element",
+        _HEAD + b"<p " + b" ".join(b"a%d=1" % n for n in range(200_000)) + b">",
+    ),
     _big(71, "open brackets", "writes 10 MB of opening brackets", b"<" * 10_000_000),
     _big(71, "open comment", "opens a comment that never ends", _HEAD + b"<!--" + b"-" * 5_000_000),
     _big(72, "NULs", "writes 10 MB of NULs", _HEAD + bytes(10_000_000)),
     _big(72, "entities", "writes a million entities", _HEAD + b"&amp;" * 1_000_000),
-    _text("unknown charset", "names a charset that does not exist", _TITLE.encode(), "text/html; charset=klingon", titled(_RUSSIAN, "utf-8")),
-    _text("UTF-16 with a BOM", "writes UTF-16 with a byte order mark", b"\xff\xfe" + _TITLE.encode("utf-16-le"), "text/html", titled(_RUSSIAN, "utf-16le")),
-    _text("UTF-16 by header", "writes UTF-16, and says so in the header", _TITLE.encode("utf-16-be"), "text/html; charset=utf-16be", titled(_RUSSIAN, "utf-16be")),
-    _text("header over meta", "says one charset in the header, and another in a meta element",
-          b"<meta charset=utf-8>" + _TITLE.encode("windows-1251"), "text/html; charset=windows-1251", titled(_RUSSIAN, "windows-1251")),
-    _text("UTF-7", "names UTF-7, which is never honoured", b"<!doctype html><title>+ADw-script</title>", "text/html; charset=utf-7", titled("+ADw-script", "utf-8")),
-    _text("charset twice", "names two charsets in one header", _TITLE.encode(), "text/html; charset=utf-8; charset=utf-16", titled(_RUSSIAN, "utf-8")),
+    _text(
+        "unknown charset",
+        "names a charset that does not exist",
+        _TITLE.encode(),
+        "text/html; charset=klingon",
+        titled(_RUSSIAN, "utf-8"),
+    ),
+    _text(
+        "UTF-16 with a BOM",
+        "writes UTF-16 with a byte order mark",
+        b"\xff\xfe" + _TITLE.encode("utf-16-le"),
+        "text/html",
+        titled(_RUSSIAN, "utf-16le"),
+    ),
+    _text(
+        "UTF-16 by header",
+        "writes UTF-16, and says so in the header",
+        _TITLE.encode("utf-16-be"),
+        "text/html; charset=utf-16be",
+        titled(_RUSSIAN, "utf-16be"),
+    ),
+    _text(
+        "header over meta",
+        "says one charset in the header, and another in a meta element",
+        b"<meta charset=utf-8>" + _TITLE.encode("windows-1251"),
+        "text/html; charset=windows-1251",
+        titled(_RUSSIAN, "windows-1251"),
+    ),
+    _text(
+        "UTF-7",
+        "names UTF-7, which is never honoured",
+        b"<!doctype html><title>+ADw-script</title>",
+        "text/html; charset=utf-7",
+        titled("+ADw-script", "utf-8"),
+    ),
+    _text(
+        "charset twice",
+        "names two charsets in one header",
+        _TITLE.encode(),
+        "text/html; charset=utf-8; charset=utf-16",
+        titled(_RUSSIAN, "utf-8"),
+    ),
     Scenario(76, "binary as HTML", "calls noise text/html", Outcome.OK, 1, answers(bytes(range(256)) * 4_000)),
-    Scenario(76, "HTML as an image", "calls a page image/png, and it is believed", Outcome.OK, 1, answers(_HEAD, Content_Type="image/png")),
+    Scenario(
+        76,
+        "HTML as an image",
+        "calls a page image/png, and it is believed",
+        Outcome.OK,
+        1,
+        answers(_HEAD, Content_Type="image/png"),
+    ),
     Scenario(76, "empty page", "sends nothing", Outcome.OK, 1, answers(b"")),
-    Scenario(78, "terminal escapes", "writes terminal escapes and newlines into the title", Outcome.OK, 1,
-             answers(b"<!doctype html><title>\x1b[31mred\x1b[0m\x07\r\nnext\x7f</title>"), check=clean),
-    Scenario(78, "escapes in the status line", "writes terminal escapes into the reason phrase", Outcome.HTTP_CLIENT_ERROR, 1,
-             answers(b"", "404 \x1b[31mred\x9b1m"), check=clean),
+    Scenario(
+        78,
+        "terminal escapes",
+        "writes terminal escapes and newlines into the title",
+        Outcome.OK,
+        1,
+        answers(b"<!doctype html><title>\x1b[31mred\x1b[0m\x07\r\nnext\x7f</title>"),
+        check=clean,
+    ),
+    Scenario(
+        78,
+        "escapes in the status line",
+        "writes terminal escapes into the reason phrase",
+        Outcome.HTTP_CLIENT_ERROR,
+        1,
+        answers(b"", "404 \x1b[31mred\x9b1m"),
+        check=clean,
+    ),
 )

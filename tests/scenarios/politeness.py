@@ -6,6 +6,7 @@ import gzip
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from itertools import pairwise
 from typing import Any
 
 from crawler.core.outcomes import Outcome
@@ -74,37 +75,53 @@ async def unwell_twice(talk: Talk, times: int) -> None:
     await talk.answer(_DENY if times > 2 else b"", "200 OK" if times > 2 else "503 Service Unavailable")
 
 
-async def never_answers(talk: Talk, times: int) -> None:
+async def never_answers(talk: Talk, _times: int) -> None:
     await talk.hang()
 
 
-async def never_ends(talk: Talk, times: int) -> None:
+async def never_ends(talk: Talk, _times: int) -> None:
     await talk.say(head(fields={"Content-Type": "text/plain"}), _DENY)
     while True:
         await talk.say(b"# and on\n" * 8000)
 
 
-async def breaks_off(talk: Talk, times: int) -> None:
+async def breaks_off(talk: Talk, _times: int) -> None:
     await talk.say(head(fields={"Content-Length": "1000"}), _DENY)
     talk.writer.close()
 
 
-async def goes_in_a_circle(talk: Talk, times: int) -> None:
+async def goes_in_a_circle(talk: Talk, _times: int) -> None:
     await talk.say(head("302 Found", {"Location": "/robots.txt", "Content-Length": "0"}))
 
 
-async def leads_nowhere(talk: Talk, times: int) -> None:
+async def leads_nowhere(talk: Talk, _times: int) -> None:
     await talk.say(head("302 Found", {"Location": "file:///etc/passwd", "Content-Length": "0"}))
 
 
 def waited(at_least: float) -> Any:
     """Check the gap before the last request; a gap can be longer on a busy machine, but never shorter."""
 
-    def check(run: Any, stage: Stage) -> None:
+    def check(_run: Any, stage: Stage) -> None:
         times = [one.at for one in stage.requests]
         assert times[-1] - times[-2] >= at_least * 0.95
 
     return check
+
+
+def gaps_kept(run: Any, stage: Stage) -> None:
+    times = [one.at for one in stage.requests]
+    assert len(times) > 6
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(gaps) >= 0.05, gaps  # the server hears a request a moment after it was sent
+    assert [outcome for url, outcome in run.outcomes.items() if url.startswith(stage.origin + "/")] == ["ok"] * 5
+
+
+async def hangs_up_on_every_second(talk: Talk) -> None:
+    await talk.heard()
+    links = "".join(f'<a href="/{number}">' for number in range(4))
+    rules = b"User-agent: *\nCrawl-delay: 0.1\n"
+    await talk.answer(rules if talk.path == "/robots.txt" else f"<!doctype html>{links}".encode())
+    await talk.heard()
 
 
 def asked_robots(times: int) -> Any:
@@ -118,11 +135,17 @@ def denied(run: Any, stage: Stage) -> None:
     assert [path for path in run.paths(stage) if "robots" not in path] == []
 
 
-def _robots(number: int, name: str, does: str, play: Play, outcome: Outcome = Outcome.OK, check: Any = None) -> Scenario:
-    return Scenario(number, name, does, outcome, 0 if outcome is not Outcome.OK else 1, play, asked=ANY_NUMBER, check=check)
+def _robots(
+    number: int, name: str, does: str, play: Play, outcome: Outcome = Outcome.OK, check: Any = None
+) -> Scenario:
+    return Scenario(
+        number, name, does, outcome, 0 if outcome is not Outcome.OK else 1, play, asked=ANY_NUMBER, check=check
+    )
 
 
-def _pages(number: int, name: str, does: str, play: Play, attempts: int, outcome: Outcome = Outcome.OK, check: Any = None) -> Scenario:
+def _pages(
+    number: int, name: str, does: str, play: Play, attempts: int, *, outcome: Outcome = Outcome.OK, check: Any = None
+) -> Scenario:
     return Scenario(number, name, does, outcome, attempts, play, asked=attempts + 1, check=check)
 
 
@@ -131,40 +154,190 @@ _BUSY, _AWAY = "429 Too Many Requests", "503 Service Unavailable"
 SCENARIOS = (
     _robots(90, "no robots.txt", "answers 404 to robots.txt: everything is allowed", robots(status="404 Not Found")),
     _robots(90, "gone robots.txt", "answers 410 to robots.txt: everything is allowed", robots(status="410 Gone")),
-    _robots(91, "forbidden robots.txt", "answers 403 to robots.txt: everything is allowed (RFC 9309)", robots(status="403 Forbidden")),
-    _robots(91, "robots.txt behind a password", "answers 401 to robots.txt: everything is allowed (RFC 9309)", robots(status="401 Unauthorized")),
+    _robots(
+        91,
+        "forbidden robots.txt",
+        "answers 403 to robots.txt: everything is allowed (RFC 9309)",
+        robots(status="403 Forbidden"),
+    ),
+    _robots(
+        91,
+        "robots.txt behind a password",
+        "answers 401 to robots.txt: everything is allowed (RFC 9309)",
+        robots(status="401 Unauthorized"),
+    ),
     _robots(64, "all disallowed", "disallows everything", robots(_DENY), _DENIED, denied),
-    _robots(92, "unwell robots.txt", "answers 500 to robots.txt, always: nothing is allowed", robots(status="500 Oops"), _UNREACHABLE, asked_robots(3)),
-    _robots(92, "robots.txt unwell at first", "answers 503 to robots.txt twice, and then disallows", robots_by(unwell_twice), _DENIED, asked_robots(3)),
+    _robots(
+        92,
+        "unwell robots.txt",
+        "answers 500 to robots.txt, always: nothing is allowed",
+        robots(status="500 Oops"),
+        _UNREACHABLE,
+        asked_robots(3),
+    ),
+    _robots(
+        92,
+        "robots.txt unwell at first",
+        "answers 503 to robots.txt twice, and then disallows",
+        robots_by(unwell_twice),
+        _DENIED,
+        asked_robots(3),
+    ),
     _robots(92, "busy robots.txt", "answers 429 to robots.txt, always", robots(status=_BUSY), _UNREACHABLE, denied),
-    _robots(93, "mute robots.txt", "never answers robots.txt", robots_by(never_answers), Outcome.HEAD_TIMEOUT, asked_robots(3)),
-    _robots(93, "broken robots.txt", "breaks off amid robots.txt", robots_by(breaks_off), Outcome.BODY_INCOMPLETE, asked_robots(3)),
-    _robots(94, "long robots.txt", "sends a rule, and then 4 MB: the first 500 KiB count", robots(_DENY + b"# on\n" * 800_000), _DENIED, denied),
-    _robots(94, "compressed robots.txt", "compresses a rule and 4 MB", robots(gzip.compress(_DENY + b"# on\n" * 800_000), Content_Encoding="gzip"), _DENIED, denied),
-    _robots(94, "robots.txt as a bomb", "compresses 64 MiB into robots.txt: nothing is allowed", robots(gzip.compress(bytes(64 << 20)), Content_Encoding="gzip"), Outcome.DECOMPRESSED_TOO_LARGE, denied),
-    _robots(95, "robots.txt under a false label", "calls plain text gzip", robots(_DENY, Content_Encoding="gzip"), _DENIED, denied),
-    _robots(94, "rules past the limit", "sends a rule after 600 KiB: it does not count", robots(b"# on and on\n" * 52_000 + _DENY)),
+    _robots(
+        93,
+        "mute robots.txt",
+        "never answers robots.txt",
+        robots_by(never_answers),
+        Outcome.HEAD_TIMEOUT,
+        asked_robots(3),
+    ),
+    _robots(
+        93,
+        "broken robots.txt",
+        "breaks off amid robots.txt",
+        robots_by(breaks_off),
+        Outcome.BODY_INCOMPLETE,
+        asked_robots(3),
+    ),
+    _robots(
+        94,
+        "long robots.txt",
+        "sends a rule, and then 4 MB: the first 500 KiB count",
+        robots(_DENY + b"# on\n" * 800_000),
+        _DENIED,
+        denied,
+    ),
+    _robots(
+        94,
+        "compressed robots.txt",
+        "compresses a rule and 4 MB",
+        robots(gzip.compress(_DENY + b"# on\n" * 800_000), Content_Encoding="gzip"),
+        _DENIED,
+        denied,
+    ),
+    _robots(
+        94,
+        "robots.txt as a bomb",
+        "compresses 64 MiB into robots.txt: nothing is allowed",
+        robots(gzip.compress(bytes(64 << 20)), Content_Encoding="gzip"),
+        Outcome.DECOMPRESSED_TOO_LARGE,
+        denied,
+    ),
+    _robots(
+        95,
+        "robots.txt under a false label",
+        "calls plain text gzip",
+        robots(_DENY, Content_Encoding="gzip"),
+        _DENIED,
+        denied,
+    ),
+    _robots(
+        94,
+        "rules past the limit",
+        "sends a rule after 600 KiB: it does not count",
+        robots(b"# on and on\n" * 52_000 + _DENY),
+    ),
     _robots(94, "endless robots.txt", "sends robots.txt without an end", robots_by(never_ends), _DENIED, denied),
-    _robots(95, "HTML as robots.txt", "sends a page for robots.txt: everything is allowed", robots(PAGE + _DENY, Content_Type="text/html")),
-    _robots(95, "binary robots.txt", "sends noise for robots.txt: everything is allowed", robots(bytes(range(256)) * 100)),
+    _robots(
+        95,
+        "HTML as robots.txt",
+        "sends a page for robots.txt: everything is allowed",
+        robots(PAGE + _DENY, Content_Type="text/html"),
+    ),
+    _robots(
+        95, "binary robots.txt", "sends noise for robots.txt: everything is allowed", robots(bytes(range(256)) * 100)
+    ),
     _robots(96, "five redirects", "redirects robots.txt five times, and then disallows", hops(5), _DENIED, denied),
     _robots(96, "six redirects", "redirects robots.txt six times: everything is allowed", hops(6)),
-    _robots(96, "robots.txt in a circle", "redirects robots.txt to itself: everything is allowed", robots_by(goes_in_a_circle)),
-    _robots(96, "robots.txt elsewhere", "redirects robots.txt to a file: everything is allowed", robots_by(leads_nowhere)),
-    _robots(97, "UTF-16 robots.txt", "writes robots.txt in UTF-16", robots(_DENY.decode().encode("utf-16")), _DENIED, denied),
-    _robots(97, "robots.txt with a BOM", "begins robots.txt with a byte order mark", robots(b"\xef\xbb\xbf" + _DENY), _DENIED, denied),
-    _robots(97, "robots.txt by CR", "ends the lines of robots.txt with CR alone", robots(_DENY.replace(b"\n", b"\r")), _DENIED, denied),
+    _robots(
+        96,
+        "robots.txt in a circle",
+        "redirects robots.txt to itself: everything is allowed",
+        robots_by(goes_in_a_circle),
+    ),
+    _robots(
+        96, "robots.txt elsewhere", "redirects robots.txt to a file: everything is allowed", robots_by(leads_nowhere)
+    ),
+    _robots(
+        97, "UTF-16 robots.txt", "writes robots.txt in UTF-16", robots(_DENY.decode().encode("utf-16")), _DENIED, denied
+    ),
+    _robots(
+        97,
+        "robots.txt with a BOM",
+        "begins robots.txt with a byte order mark",
+        robots(b"\xef\xbb\xbf" + _DENY),
+        _DENIED,
+        denied,
+    ),
+    _robots(
+        97,
+        "robots.txt by CR",
+        "ends the lines of robots.txt with CR alone",
+        robots(_DENY.replace(b"\n", b"\r")),
+        _DENIED,
+        denied,
+    ),
     _robots(98, "crawl-delay 0", "asks for no delay", robots(b"User-agent: *\nCrawl-delay: 0\n")),
-    _robots(98, "crawl-delay 1e9", "asks for a delay of 32 years, which is cut", robots(b"User-agent: *\nCrawl-delay: 1e9\n"), check=waited(LONGEST_WAIT)),
+    _robots(
+        98,
+        "crawl-delay 1e9",
+        "asks for a delay of 32 years, which is cut",
+        robots(b"User-agent: *\nCrawl-delay: 1e9\n"),
+        check=waited(LONGEST_WAIT),
+    ),
     _robots(98, "crawl-delay NaN", "asks for a delay that is no number", robots(b"User-agent: *\nCrawl-delay: NaN\n")),
     _robots(98, "crawl-delay -5", "asks for a negative delay", robots(b"User-agent: *\nCrawl-delay: -5\n")),
-    _pages(99, "429 for seconds", "answers 429, and says for how many seconds", pages_by((_BUSY, "1")), 2, check=waited(LONGEST_WAIT)),
-    _pages(99, "429 until a date", "answers 429, and says until when", pages_by((_BUSY, formatdate(time.time() + 3600, usegmt=True))), 2, check=waited(LONGEST_WAIT)),
-    _pages(99, "429 until a past date", "answers 429, and says a date that is past", pages_by((_BUSY, "Sun, 06 Nov 1994 08:49:37 GMT")), 2),
-    _pages(99, "429 for ten years", "answers 429, and says ten years, which is cut", pages_by((_BUSY, "315360000")), 2, check=waited(LONGEST_WAIT)),
+    _robots(
+        98,
+        "hang-ups under a delay",
+        "asks for a delay, and hangs up on each second request of a connection",
+        hangs_up_on_every_second,
+        check=gaps_kept,
+    ),
+    _pages(
+        99,
+        "429 for seconds",
+        "answers 429, and says for how many seconds",
+        pages_by((_BUSY, "1")),
+        2,
+        check=waited(LONGEST_WAIT),
+    ),
+    _pages(
+        99,
+        "429 until a date",
+        "answers 429, and says until when",
+        pages_by((_BUSY, formatdate(time.time() + 3600, usegmt=True))),
+        2,
+        check=waited(LONGEST_WAIT),
+    ),
+    _pages(
+        99,
+        "429 until a past date",
+        "answers 429, and says a date that is past",
+        pages_by((_BUSY, "Sun, 06 Nov 1994 08:49:37 GMT")),
+        2,
+    ),
+    _pages(
+        99,
+        "429 for ten years",
+        "answers 429, and says ten years, which is cut",
+        pages_by((_BUSY, "315360000")),
+        2,
+        check=waited(LONGEST_WAIT),
+    ),
     _pages(99, "429 with junk", "answers 429, and says nonsense", pages_by((_BUSY, "soon")), 2),
-    _pages(99, "429 storm", "answers 429, always", pages_by(*[(_BUSY, "")] * 50), 8, Outcome.HTTP_RATE_LIMITED),
+    _pages(99, "429 storm", "answers 429, always", pages_by(*[(_BUSY, "")] * 50), 8, outcome=Outcome.HTTP_RATE_LIMITED),
     _pages(100, "503 for a while", "answers 503 six times, and is well", pages_by(*[(_AWAY, "0")] * 6), 7),
-    _pages(100, "503 for ever", "answers 503, always", pages_by(*[(_AWAY, "")] * 50), 8, Outcome.HTTP_UNAVAILABLE),
-    _pages(100, "500 for ever", "answers 500, always", pages_by(*[("500 Oops", "")] * 50), 3, Outcome.HTTP_SERVER_ERROR),
+    _pages(
+        100, "503 for ever", "answers 503, always", pages_by(*[(_AWAY, "")] * 50), 8, outcome=Outcome.HTTP_UNAVAILABLE
+    ),
+    _pages(
+        100,
+        "500 for ever",
+        "answers 500 only",
+        pages_by(*[("500 Oops", "")] * 50),
+        3,
+        outcome=Outcome.HTTP_SERVER_ERROR,
+    ),
 )

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from tests.hostile import Scenario, Stage, Talk, answers, head, says
+from tests.hostile import ANY_NUMBER, PAGE, Scenario, Stage, Talk, answers, head, says
 
 _ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 """A TLS record: fatal alert, protocol version."""
@@ -89,18 +89,19 @@ async def hangs_up_before_request(talk: Talk) -> None:
     talk.writer.close()
 
 
-async def well_once_then_hangs_up(talk: Talk) -> None:
-    """Answer the first request of a connection; take the second, and hang up without a word."""
-    await talk.heard()
-    await talk.answer()
-    await talk.heard()
+async def hangs_up_on_b(talk: Talk) -> None:
+    """Be well for every page but ``/b``: for that, hang up without a word."""
+    links = "".join(f'<a href="/{name}">' for name in ("b", *map(str, range(30))))
+    while await talk.heard() != "/b":
+        await talk.answer(f"<!doctype html>{links}".encode() if talk.path == "/" else PAGE)
 
 
-async def well_once_then_resets(talk: Talk) -> None:
+async def hangs_up_on_every_second(talk: Talk) -> None:
+    """Take a second request on a connection, and hang up: what a server that closes idle connections looks like."""
+    links = "".join(f'<a href="/{number}">' for number in range(12))
     await talk.heard()
-    await talk.answer()
+    await talk.answer(f"<!doctype html>{links}".encode() if talk.path == "/" else PAGE)
     await talk.heard()
-    talk.reset()
 
 
 async def speaks_plainly(talk: Talk) -> None:
@@ -129,13 +130,26 @@ def nothing_read(run: Any, stage: Stage) -> None:
     assert page["wire_size"] == 0
 
 
+def given_up(run: Any, stage: Stage) -> None:
+    page = run.pages[stage.origin + "/b"]
+    assert (page["outcome"], page["attempts"]) == ("disconnected", 3)
+    assert run.paths(stage).count("/b") <= 6  # each attempt may find a connection that was closed, once
+
+
+def all_fetched(run: Any, stage: Stage) -> None:
+    outcomes = [outcome for url, outcome in run.outcomes.items() if url.startswith(stage.origin + "/")]
+    assert outcomes == ["ok"] * 13
+
+
 def hung_up(_run: Any, stage: Stage) -> None:
     assert stage.open == 0
 
 
 SCENARIOS = (
     Scenario(1, "refused", "listens at no port", Outcome.CONNECT_REFUSED, 3, listens="no", asked=0),
-    Scenario(2, "blackhole", "lets connection requests go unanswered", Outcome.CONNECT_TIMEOUT, 3, listens="full", asked=0),
+    Scenario(
+        2, "blackhole", "lets connection requests go unanswered", Outcome.CONNECT_TIMEOUT, 3, listens="full", asked=0
+    ),
     Scenario(3, "mute", "accepts, and says nothing", Outcome.HEAD_TIMEOUT, 3, hangs_after_request, check=hung_up),
     Scenario(
         4, "dripping header", "sends one header line after another, slowly", Outcome.HEAD_TIMEOUT, 3, drips_header_lines
@@ -188,9 +202,29 @@ SCENARIOS = (
         "hang-up at once",
         "hangs up as soon as the connection stands",
         (Outcome.DISCONNECTED, Outcome.CONN_RESET),
-         3,
+        3,
         hangs_up_before_request,
         asked=0,
+    ),
+    Scenario(
+        11,
+        "hang-up on one page",
+        "hangs up whenever it is asked for one of its pages, and is well otherwise",
+        Outcome.OK,
+        1,
+        hangs_up_on_b,
+        asked=ANY_NUMBER,
+        check=given_up,
+    ),
+    Scenario(
+        11,
+        "hang-up on kept connections",
+        "hangs up on each second request of a connection",
+        Outcome.OK,
+        1,
+        hangs_up_on_every_second,
+        asked=ANY_NUMBER,
+        check=all_fetched,
     ),
     Scenario(
         12,
@@ -316,7 +350,7 @@ SCENARIOS = (
         "IPv6 only, out of reach",
         "has an IPv6 address alone, and we have no route",
         (Outcome.CONNECT_UNREACHABLE, Outcome.CONNECT_TIMEOUT),
-         3,
+        3,
         answers(),
         host="six.test",
         asked=0,
@@ -337,7 +371,8 @@ SCENARIOS = (
         Outcome.CONNECT_REFUSED,
         3,
         host="hundred.test",
-        listens="no", asked=0,
+        listens="no",
+        asked=0,
     ),
 )
 

@@ -40,7 +40,7 @@ async def asks_for_more_parameters(talk: Talk) -> None:
 
 
 async def finds_everything(talk: Talk) -> None:
-    words = random.Random(talk.path)
+    words = random.Random(talk.path)  # noqa: S311  page numbers are no secrets
     await talk.answer(page(*(f"/{words.randrange(10**9)}" for _ in range(3)), title=f"not found {words.random()}"))
 
 
@@ -57,15 +57,30 @@ async def writes_passwords(talk: Talk) -> None:
 
 
 async def writes_oddly(talk: Talk) -> None:
-    await links_to(talk, "/%00", "/..%2f..%2fetc%2fpasswd", "\\back\\slash", "/a/../../b", "/tab\there", "/sp ace", "/\x1b[31m")
+    await links_to(
+        talk, "/%00", "/..%2f..%2fetc%2fpasswd", "\\back\\slash", "/a/../../b", "/tab\there", "/sp ace", "/\x1b[31m"
+    )
 
 
 async def writes_variants(talk: Talk) -> None:
-    await links_to(talk, "/x", "/./x", "/y/../x", "x", "HTTP://127.0.0.1:%d/x" % talk.stage.port, "/%78", "/x#one", "/x#two")
+    await links_to(
+        talk, "/x", "/./x", "/y/../x", "x", f"HTTP://127.0.0.1:{talk.stage.port}/x", "/%78", "/x#one", "/x#two"
+    )
 
 
 async def writes_no_pages(talk: Talk) -> None:
-    await links_to(talk, "#top", "javascript:void(0)", "mailto:a@b.example", "tel:1", "data:text/html,x", "", "http://", "http://[", "ftp://x/")
+    await links_to(
+        talk,
+        "#top",
+        "javascript:void(0)",
+        "mailto:a@b.example",
+        "tel:1",
+        "data:text/html,x",
+        "",
+        "http://",
+        "http://[",
+        "ftp://x/",
+    )
 
 
 async def points_outside(talk: Talk) -> None:
@@ -133,16 +148,60 @@ def _trap(number: int, name: str, does: str, reply: Any, check: Any, outcome: Ou
 SCENARIOS = (
     _trap(79, "calendar", "links to the next day and the day before, for ever", turns_pages, held_by_budget),
     _trap(80, "sessions", "puts a new session into every link", numbers_sessions, held_by_budget),
-    _trap(81, "ever deeper", "links to a folder of the same name below", goes_deeper, ends_by_itself("trap_repeated_segment")),
-    _trap(81, "ever deeper by new names", "links to a new folder below", goes_deeper_by_ever_new_names, ends_by_itself("trap_deep_path", "trap_host_budget")),
-    _trap(81, "ever more parameters", "adds a parameter to every link", asks_for_more_parameters, ends_by_itself("trap_long_query", "trap_host_budget")),
+    _trap(
+        81,
+        "ever deeper",
+        "links to a folder of the same name below",
+        goes_deeper,
+        ends_by_itself("trap_repeated_segment"),
+    ),
+    _trap(
+        81,
+        "ever deeper by new names",
+        "links to a new folder below",
+        goes_deeper_by_ever_new_names,
+        ends_by_itself("trap_deep_path", "trap_host_budget"),
+    ),
+    _trap(
+        81,
+        "ever more parameters",
+        "adds a parameter to every link",
+        asks_for_more_parameters,
+        ends_by_itself("trap_long_query", "trap_host_budget"),
+    ),
     _trap(82, "soft 404", "answers every URL with 200 and new links", finds_everything, held_by_budget),
-    _trap(63, "out of scope", "redirects to another host", points_outside, outside("http://127.0.0.2:{port}/"), Outcome.REDIRECT),
-    _trap(63, "link out of scope", "links to another host", points_outside_by_link, outside("http://somewhere-else.example/")),
+    _trap(
+        63,
+        "out of scope",
+        "redirects to another host",
+        points_outside,
+        outside("http://127.0.0.2:{port}/"),
+        Outcome.REDIRECT,
+    ),
+    _trap(
+        63,
+        "link out of scope",
+        "links to another host",
+        points_outside_by_link,
+        outside("http://somewhere-else.example/"),
+    ),
     _trap(84, "long URL", "links to a URL of 80 KB", writes_a_long_url, too_long),
-    _trap(85, "user-info", "links to a URL with a password", writes_passwords, without_secret),
-    _trap(87, "odd paths", "links to paths with NULs, escaped dots and slashes, backslashes, tabs, escapes", writes_oddly,
-          known(("/%00", "ok"), ("/..%2f..%2fetc%2fpasswd", "ok"), ("/back/slash", "ok"), ("/b", "ok"), ("/tabhere", "ok"), ("/sp%20ace", "ok"), ("/%1B[31m", "ok"))),
+    _trap(85, "user-info in a link", "links to a URL with a password", writes_passwords, without_secret),
+    _trap(
+        87,
+        "odd paths",
+        "links to paths with NULs, escaped dots and slashes, backslashes, tabs, escapes",
+        writes_oddly,
+        known(
+            ("/%00", "ok"),
+            ("/..%2f..%2fetc%2fpasswd", "ok"),
+            ("/back/slash", "ok"),
+            ("/b", "ok"),
+            ("/tabhere", "ok"),
+            ("/sp%20ace", "ok"),
+            ("/%1B[31m", "ok"),
+        ),
+    ),
     _trap(88, "variants", "links to one page in many spellings", writes_variants, known(("/x", "ok"), ("/%78", "ok"))),
     _trap(89, "links to no page", "links to fragments, scripts and mail addresses", writes_no_pages, known()),
 )

@@ -1,0 +1,39 @@
+"""A look at all hosts at one moment: which may be asked, and what keeps the others from it."""
+
+from __future__ import annotations
+
+from math import inf
+
+from crawler.core.evidence import Cause
+from crawler.core.host_queue import HostQueue
+from crawler.core.host_queues import HostQueues
+
+_SLACK = 1e-3
+
+
+class Scan:
+    """What keeps each host that has URLs left from being asked, at one moment."""
+
+    def __init__(self, queues: HostQueues, now: float) -> None:
+        self.ready: list[HostQueue] = []
+        self.kept: dict[Cause, list[HostQueue]] = {}
+        self.spare = 0.0
+        """Requests that could go out now, to hosts that are ready."""
+        for queue in queues.hosts.values():
+            if queue.scheduled <= now:
+                self.ready.append(queue)
+                places = 1 if queue.delay else queues.per_host - queue.in_flight
+                self.spare += min(places, max(1, queue.left))
+            elif queue.left:
+                self.kept.setdefault(_keeps(queue, now), []).append(queue)
+
+
+def _keeps(queue: HostQueue, now: float) -> Cause:
+    if queue.next_at > now:
+        own = queue.last_sent + queue.delay if queue.last_sent > -inf else now + queue.delay
+        return Cause.HOLD if queue.next_at > own + _SLACK else Cause.DELAY
+    if queue.in_flight:
+        return Cause.PLACES
+    if queue.waiting:
+        return Cause.WORKING
+    return Cause.HOLD if queue.later else Cause.LOADING

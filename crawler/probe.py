@@ -1,0 +1,252 @@
+"""Reads the meters of a running crawl, a few times a second, from its own loop.
+
+Theory of operation
+-------------------
+Most meters are counted where the work is done and only read here.
+Two things have to be sampled: how late the loop is, which a timer finds out by when it fires,
+and *why* the feed can start no page, which is written in the state of the hosts.
+The time between two samples varies, so that a crawl that beats in time with the samples is seen in all its phases,
+and grows with the number of hosts, so that looking costs less than a three-hundredth of the loop's time.
+
+What happens before the first page is finished (workers start, seeds are sown) says nothing about the crawl,
+so the evidence begins there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter, process_time, thread_time
+
+from crawler.core.evidence import Blame, Blamed, Cause, Evidence, Reading, Rules, between
+from crawler.core.host_queues import HostQueues
+from crawler.core.ledger import Feed, Histogram, Ledger
+from crawler.core.scan import Scan
+from crawler.core.tally import Tally
+from crawler.cores import Cores
+
+_EVERY = 0.05
+_READ_EVERY = 0.2
+"""Seconds from one reading of all meters to the next, and to the last."""
+_COST = 300
+"""Times as long as a look took it is until the next one, at least."""
+_GOLDEN = 0.6180339887
+_WARM_UP = 10.0
+"""Seconds after which the evidence begins, though no page has been finished."""
+_WINDOW = 10
+"""Seconds that the live verdict looks back."""
+_MOST_BLAMED = 1_000
+_LATE = 0.005
+"""Seconds by which an idle loop is never late."""
+_SLOW_COMMIT = 0.05
+"""Seconds a commit takes on a disk that is slow to sync; usual are 1 to 10 ms."""
+_CROWD = 8
+"""Pages that wait for a commit together, when it is no longer for want of URLs that so few are fetched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where meters are read that are not in the ledger."""
+
+    tally: Tally
+    queues: HostQueues
+    now: Callable[[], float]
+    """Unix seconds, by the clock of the queues."""
+    carried: Callable[[], int]
+    """Bytes of bodies waiting for parse or commit."""
+    synced: Callable[[], float]
+    """Seconds for which the journal waited for the disk."""
+    lookups: Callable[[], int]
+
+
+class Probe:
+    """Samples a crawl from :meth:`start` to :meth:`stop`, both on its loop."""
+
+    def __init__(self, ledger: Ledger, rules: Rules, sources: Sources) -> None:
+        self._ledger = ledger
+        self._rules = rules
+        self._sources = sources
+        self.lag = Histogram()
+        """How late the loop was, seconds."""
+        self.most_carried = 0
+        self.looked = 0.0
+        """CPU seconds spent in looking."""
+        self._sampled: defaultdict[tuple[Feed, Cause], float] = defaultdict(float)
+        self._blamed: defaultdict[Blame, float] = defaultdict(float)
+        self._samples = self._ready = self._spare = self._carried = self._late = self._slots = 0.0
+        self._turn = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._cores = Cores()
+        self._began = self._last = 0.0
+        self._warm = False
+        self._first = self._latest = Reading()
+        self._second: deque[Reading] = deque(maxlen=_WINDOW + 1)
+
+    def start(self) -> None:
+        """Begin to read the meters."""
+        self._loop = asyncio.get_running_loop()
+        self._cores.open()
+        self._began = self._last = perf_counter()
+        self._first = self._latest = self._read(self._began)
+        self._again(_EVERY)
+
+    def stop(self) -> None:
+        """Look no more; what was read stays."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._cores.close()
+
+    def evidence(self, *, recent: bool = False) -> Evidence:
+        """Return what the crawl, or only its last ten seconds, tells about itself."""
+        first = self._second[0] if recent and self._second else self._first
+        used = between(first, self._latest)
+        return Evidence(used=used, rules=self._rules, hosts=self._hosts(used))
+
+    # looking
+
+    def _again(self, seconds: float) -> None:
+        self._turn += 1
+        seconds *= 0.5 + self._turn * _GOLDEN % 1.0
+        self._due = self._loop.time() + seconds
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        if self._ledger.feed.ended:
+            return
+        began, cpu = perf_counter(), thread_time()
+        lag = max(0.0, self._loop.time() - self._due)
+        self.lag.add(lag)
+        self._late += (lag > _LATE) * (began - self._last)
+        self._sample(self._ledger.feed.state, began - self._last)
+        self._last = began
+        warm = self._warm or self._sources.tally.pages > 0 or began - self._began > _WARM_UP
+        if warm != self._warm or began - self._latest.at >= _READ_EVERY:
+            self._keep(self._read(began), begins=warm != self._warm)
+            self._warm = warm
+        spent = thread_time() - cpu
+        self.looked += spent
+        self._again(max(_EVERY, _COST * spent))
+
+    def _keep(self, latest: Reading, *, begins: bool) -> None:
+        self._latest = latest
+        if begins:
+            self._first = latest
+            self._second.clear()
+        if not self._second or latest.at - self._second[-1].at >= 1.0:
+            self._second.append(latest)
+
+    def _sample(self, state: Feed, seconds: float) -> None:
+        carried = self._sources.carried()
+        self.most_carried = max(self.most_carried, carried)
+        self._samples += seconds
+        self._carried += carried * seconds
+        self._slots += self._ledger.fetching * seconds
+        scan = Scan(self._sources.queues, self._sources.now())
+        self._ready += len(scan.ready) * seconds
+        self._spare += scan.spare * seconds
+        if state in (Feed.SLOTS, Feed.WAIT, Feed.IDLE):
+            for cause, share in self._why(state, scan).items():
+                self._sampled[state, cause] += share * seconds
+                self._blame(cause, scan, seconds)
+
+    def _why(self, state: Feed, scan: Scan) -> dict[Cause, float]:
+        """Return the causes of a state, with their shares."""
+        if scan.ready and state is Feed.SLOTS:
+            return {Cause.SLOTS: 1.0}
+        if scan.kept:
+            if state is Feed.SLOTS and Cause.PLACES not in scan.kept:
+                return {Cause.SLOTS: 1.0}
+            whole = sum(len(hosts) for hosts in scan.kept.values())
+            return {cause: len(hosts) / whole for cause, hosts in scan.kept.items()}
+        if scan.ready:  # it has become due this instant; what kept it is gone
+            return {Cause.DELAY if state is Feed.WAIT else Cause.FEW: 1.0}
+        if self._sources.queues.hungry or len(self._sources.queues.held) > len(self._sources.queues.hosts):
+            return {Cause.LOADING: 1.0}
+        return {self._where(): 1.0}
+
+    def _where(self) -> Cause:
+        """Say what no URL is waiting for: that a page is fetched, or that those which are get through."""
+        ledger, place = self._ledger, self._ledger.backlog
+        beyond = {
+            Feed.PARSE: ledger.parse.inside,
+            Feed.MIRROR: ledger.mirror.inside,
+            Feed.COMMIT: ledger.commit.inside,
+            Feed.CALLER: ledger.delivering,
+        }[place]
+        if beyond <= ledger.fetching:
+            return Cause.FEW
+        commit = ledger.commit
+        crowded = {
+            Feed.PARSE: beyond > self._rules.workers,
+            Feed.MIRROR: beyond > self._rules.mirror_threads,
+            Feed.COMMIT: beyond >= _CROWD or commit.running.total > _SLOW_COMMIT * max(1, commit.batches),
+            Feed.CALLER: True,
+        }[place]
+        return Cause(place.name.lower()) if crowded else Cause.FEW
+
+    def _blame(self, cause: Cause, scan: Scan, seconds: float) -> None:
+        hosts = scan.kept.get(cause)
+        if not hosts:
+            return
+        key = (cause, max(hosts, key=lambda queue: queue.left).key)
+        if key in self._blamed or len(self._blamed) < _MOST_BLAMED:
+            self._blamed[key] += seconds
+
+    def _hosts(self, used: Reading) -> dict[Cause, tuple[Blamed, ...]]:
+        found: dict[Cause, list[Blamed]] = {}
+        for (cause, key), seconds in sorted(used.blamed.items(), key=lambda one: -one[1]):
+            if seconds <= 0:
+                continue
+            queue = self._sources.queues.hosts.get(key)
+            found.setdefault(cause, []).append(
+                Blamed(
+                    host=key,
+                    share=min(1.0, seconds / max(1e-9, used.at)),
+                    delay=queue.delay if queue else self._sources.queues.delay,
+                    robots_delay=queue.robots_delay if queue else None,
+                    rate_limited=queue.rate_limited if queue else 0,
+                )
+            )
+        return {cause: tuple(hosts) for cause, hosts in found.items()}
+
+    def _read(self, now: float) -> Reading:
+        ledger, sources = self._ledger, self._sources
+        parse, commit, requests = ledger.parse, ledger.commit, ledger.requests
+        return Reading(
+            at=now,
+            pages=sources.tally.pages,
+            bytes=sources.tally.bytes,
+            feed=dict(zip(Feed, ledger.feed.spent(now), strict=True)),
+            sampled=dict(self._sampled),
+            blamed=dict(self._blamed),
+            loop_cpu=thread_time(),
+            loop_starved=self._cores.starved(),
+            main_cpu=process_time(),
+            machine=self._cores.machine(),
+            parse_ran=parse.running.total,
+            parse_cpu=parse.cpu,
+            mirror_ran=ledger.mirror.running.total,
+            commit_ran=commit.running.total,
+            commit_cpu=commit.cpu,
+            commits=commit.batches,
+            committed=commit.running.count,
+            journal_other=commit.other,
+            synced=sources.synced(),
+            requests=requests.sent,
+            dns=requests.dns,
+            connect=requests.connect,
+            first_byte=requests.first_byte,
+            body=requests.body,
+            connections=requests.connections,
+            handshakes=requests.handshakes,
+            lookups=sources.lookups(),
+            rate_limited=requests.rate_limited,
+            samples=self._samples,
+            late=self._late,
+            slots=self._slots,
+            ready=self._ready,
+            spare=self._spare,
+            carried=self._carried,
+        )

@@ -1,0 +1,81 @@
+"""One crawl per folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crawler.errors import FolderBusy, FolderUnusable
+from crawler.storage.lock import NAME, FolderLock
+from tests.killing import environment
+
+
+def test_a_folder_is_made_and_held_until_it_is_released(tmp_path: Path) -> None:
+    held = FolderLock(tmp_path / "deep" / "out")
+
+    with pytest.raises(FolderBusy, match=rf"another crawl \(process {os.getpid()}\) holds this folder"):
+        FolderLock(tmp_path / "deep" / "out")
+    held.release()
+
+    FolderLock(tmp_path / "deep" / "out").release()
+
+
+def test_releasing_twice_does_nothing(tmp_path: Path) -> None:
+    first = FolderLock(tmp_path)
+    first.release()
+    second = FolderLock(tmp_path)
+
+    first.release()
+
+    with pytest.raises(FolderBusy):
+        FolderLock(tmp_path)
+    second.release()
+
+
+def test_a_released_lock_names_nobody(tmp_path: Path) -> None:
+    FolderLock(tmp_path).release()
+
+    assert (tmp_path / NAME).read_bytes() == b""
+
+
+def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
+    script = "import os, sys, pathlib; from crawler.storage.lock import FolderLock;"
+    script += "FolderLock(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment(), check=False)
+    assert (tmp_path / NAME).read_bytes().strip().isdigit()
+
+    FolderLock(tmp_path).release()
+
+
+def test_a_reader_waits_for_no_reader_and_leaves_no_trace(tmp_path: Path) -> None:
+    first = FolderLock(tmp_path, reading=True)
+    second = FolderLock(tmp_path, reading=True)
+
+    first.release()
+    second.release()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_readers_and_a_crawl_keep_each_other_out(tmp_path: Path) -> None:
+    crawl = FolderLock(tmp_path)
+    with pytest.raises(FolderBusy):
+        FolderLock(tmp_path, reading=True)
+    crawl.release()
+
+    reader = FolderLock(tmp_path, reading=True)
+    with pytest.raises(FolderBusy):
+        FolderLock(tmp_path)
+    reader.release()
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_file_is_no_folder(tmp_path: Path, *, reading: bool) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(FolderUnusable, match="cannot be"):
+        FolderLock(tmp_path / "file", reading=reading)
