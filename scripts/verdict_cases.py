@@ -36,8 +36,8 @@ def main() -> int:
                 verdict, ledger = done.report.verdict, done.report.ledger
                 print(f"    {verdict.sentence}\n    {verdict.evidence}\n    {verdict.counterfactual}")
                 print(f"    {verdict.shares}\n    {ledger}\n", flush=True)
-    wrong = [done for done in trials if not (done.right and (done.foretold or done.disturbed))]
-    print(f"{len(trials)} cases, {len(wrong)} wrong")
+    wrong = [done for done in trials if not done.stands]
+    print(f"{len(trials)} cases, {len(wrong)} wrong, {sum(done.disturbed for done in trials)} disturbed")
     if options.write_docs:
         DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), trials), encoding="utf-8")
     return 1 if wrong or not trials else 0
@@ -61,17 +61,16 @@ def _lines(trials: Sequence[Trial]) -> Iterator[str]:
 def _row(done: Trial) -> tuple[str, ...]:
     verdict, ledger = done.report.verdict, done.report.ledger
     share = max(verdict.shares.values(), default=0.0)
-    named = verdict.kind if done.right else f"**{verdict.kind}**"
+    named = verdict.kind + ("" if done.right else _remark(done, excused=done.case.quiet and done.disturbed))
     foretold = _times(verdict.gain) if done.changed else ""
-    gained = _times(done.gained) + _remark(done) if done.changed else ""
+    gained = _times(done.gained) if done.changed else ""
+    gained += "" if done.foretold else _remark(done, excused=done.disturbed)
     pace = f"{ledger.pages / ledger.seconds:,.0f}"
     return done.case.kind, done.case.name, named, f"{100 * share:.0f} %", pace, foretold, gained
 
 
-def _remark(done: Trial) -> str:
-    if done.foretold:
-        return ""
-    return " (other programs took the cores)" if done.disturbed else " **off**"
+def _remark(done: Trial, *, excused: bool) -> str:
+    return f" (the loop found no core {100 * done.starved:.0f} % of the time)" if excused else " **wrong**"
 
 
 def _times(gain: float) -> str:

@@ -64,7 +64,8 @@ def hop(most: int, here: float, there: float = 20.0, size: int = 35_000) -> Hop:
 
 
 def costs(page: float = 400.0, tiny: float = 10.0) -> Costs:
-    return Costs((hop(1, 200.0), hop(16, 30.0), hop(32, 20.0)), hop(32, 15.0, 15.0, 300), page, tiny)
+    tinies = hop(1, 90.0, 30.0, 300), hop(32, 5.0, 5.0, 300)
+    return Costs((hop(1, 200.0), hop(16, 30.0), hop(32, 20.0)), tinies, page, tiny)
 
 
 def test_work_that_waits_is_won_by_waiting_for_many_at_once() -> None:
@@ -152,15 +153,23 @@ def test_the_winner_that_is_named_took_the_least_time(walls: list[float], busy: 
 @pytest.mark.parametrize(
     ("reading", "advice"),
     [
-        (19.0, "read it on the loop."),
-        (39.0, "read it on the loop, unless the loop is full and another core is idle."),
-        (41.0, "send it, if there is a core to send it to."),
+        (39.0, "read it on the loop."),
+        (41.0, "read it on the loop, unless the workers are what is waited for."),
+        (221.0, "send it, if there is a core to send it to."),
     ],
 )
 def test_a_page_is_sent_where_reading_costs_more_than_sending(reading: float, advice: str) -> None:
     said = rules_of_thumb(costs(page=reading))
 
-    assert said[1] == f"A page of 35 KB costs {reading:.0f} µs to read and 40 µs (20 here) to send: {advice}"
+    facts = f"A page of 35 KB takes {reading:.0f} µs to read, and 40 (full batches) to 220 µs (one by one) to send"
+    assert said[1] == f"{facts}: {advice}"
+
+
+def test_tiny_pages_are_judged_by_what_tiny_pages_cost_to_send() -> None:
+    said = rules_of_thumb(costs(tiny=30.0))
+
+    assert said[2].startswith("A page of 300 bytes takes 30 µs to read, and 10 (full batches) to 120 µs")
+    assert said[2].endswith("unless the workers are what is waited for.")
 
 
 def test_the_gain_of_batches_is_that_of_the_largest_over_none() -> None:

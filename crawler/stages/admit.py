@@ -22,6 +22,9 @@ from crawler.storage.journal import Robots as StoredRobots
 HOST_PATIENCE = 10
 """Failures in a row, each after a longer pause, after which a host that does not answer is given up for this run."""
 
+_MOST_SPARED = 5
+"""Requests for one URL in a row that may meet a connection which the server has closed, before they count."""
+
 _HOST_FAILS = frozenset(
     {
         Outcome.CONNECT_REFUSED,
@@ -76,8 +79,8 @@ class Admit:
         self._now = now
         self._jitter = jitter
         self.agent = fetch.user_agent
-        self._spared: set[int] = set()
-        """URLs whose last request met a connection that the server had closed."""
+        self._spared: dict[int, int] = {}
+        """URLs whose last requests met connections that the server had closed, and how many did."""
 
     def __call__(self, source: CrawlURL) -> Fetched | None:
         """Return None if ``source`` may be fetched; else how it ends, and its host is free again."""
@@ -128,14 +131,13 @@ class Admit:
         queue = self._queues.hosts[source.host]
         self._queues.done(source, now, sent=bool(fetched.sent_at))
         hold = self._hold(queue, fetched, now) if self._troubles(queue, fetched, now) else 0.0
-        spared = source.id in self._spared
-        self._spared.discard(source.id)
+        spared = self._spared.pop(source.id, 0)
         if fetched.outcome is None:
             return Fate()
-        if fetched.outcome is Outcome.DISCONNECTED and fetched.timings.reused and not spared:
+        if fetched.outcome is Outcome.DISCONNECTED and fetched.timings.reused and spared < _MOST_SPARED:
             # The server had closed a connection that we kept, so no attempt was made.
-            # Not twice in a row: a server that hangs up on the same URL every time must not keep us for ever.
-            self._spared.add(source.id)
+            # Not without end: a server that hangs up on the same URL every time must not keep us for ever.
+            self._spared[source.id] = spared + 1
             return Fate(replace(source, attempts=source.attempts - 1, due=now))
         at = self._next_attempt(fetched.outcome, source.attempts, fetched.retry_after)
         return Fate(None if at is None else replace(source, due=at), hold)

@@ -48,7 +48,7 @@ DELAYED = (
 EAGER = tuple(
     Case(
         name=f"{concurrency} in flight",
-        hosts=(concurrency * 10,) * 16,
+        hosts=(concurrency * 15,) * 16,
         latency=0.1,
         delay=0.0,
         concurrency=concurrency,

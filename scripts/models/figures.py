@@ -123,8 +123,8 @@ class Costs:
 
     hops: tuple[Hop, ...]
     """Of real pages, from one a batch to the largest batch."""
-    tiny_hop: Hop
-    """Of tiny pages, in the largest batch."""
+    tiny_hops: tuple[Hop, ...]
+    """Of tiny pages, likewise."""
     page: float
     """To read one page where it is."""
     tiny: float

@@ -31,7 +31,7 @@ def costs(pages: int, *, workers: int, besides: Iterable[int]) -> Costs:
     large, small = ([write(number) for number in range(_DISTINCT)] for write in (page, tiny))
     return Costs(
         hops=tuple(asyncio.run(_hop(most, large, pages, workers, besides)) for most in BATCHES),
-        tiny_hop=asyncio.run(_hop(BATCHES[-1], small, pages, workers, besides)),
+        tiny_hops=tuple(asyncio.run(_hop(most, small, pages, workers, besides)) for most in BATCHES),
         page=_read(large, pages),
         tiny=_read(small, pages),
     )

@@ -152,26 +152,28 @@ def batches(costs: Costs) -> str:
 
 def rules_of_thumb(costs: Costs) -> list[str]:
     """Say what to send to a process and what to do where it is."""
-    hop = costs.hops[-1]
+    one, most = costs.hops[0], costs.hops[-1]
     rule = (
-        f"Send a page to a process if reading it costs more CPU than sending it, {hop.whole:.0f} µs on both sides "
-        f"({hop.here:.0f} here, {hop.there:.0f} there); if it costs less than {hop.here:.0f} µs, even the loop loses."
+        f"Rule of thumb: a page that takes more than {one.whole:.0f} µs to read is worth a process, and one that takes "
+        f"less than {most.whole:.0f} µs is not. In between it pays only with full batches, and those there are only "
+        f"where pages wait for workers; a loop that is slower than its workers sends them one by one."
     )
-    return [
-        rule,
-        _advice(costs.page, hop),
-        _advice(costs.tiny, costs.tiny_hop),
-    ]
+    return [rule, _advice(costs.page, costs.hops), _advice(costs.tiny, costs.tiny_hops)]
 
 
-def _advice(reading: float, hop: Hop) -> str:
-    size = f"{hop.size / 1000:.0f} KB" if hop.size >= 1000 else f"{hop.size} bytes"
-    facts = f"A page of {size} costs {reading:.0f} µs to read and {hop.whole:.0f} µs ({hop.here:.0f} here) to send"
-    if reading < hop.here:
-        return f"{facts}: read it on the loop."
-    if reading < hop.whole:
-        return f"{facts}: read it on the loop, unless the loop is full and another core is idle."
-    return f"{facts}: send it, if there is a core to send it to."
+def _advice(reading: float, hops: tuple[Hop, ...]) -> str:
+    one, most = hops[0], hops[-1]
+    size = f"{one.size / 1000:.0f} KB" if one.size >= 1000 else f"{one.size} bytes"
+    facts = (
+        f"A page of {size} takes {reading:.0f} µs to read, and {most.whole:.0f} (full batches) to {one.whole:.0f} µs"
+    )
+    if reading < most.whole:
+        advice = "read it on the loop"
+    elif reading < one.whole:
+        advice = "read it on the loop, unless the workers are what is waited for"
+    else:
+        advice = "send it, if there is a core to send it to"
+    return f"{facts} (one by one) to send: {advice}."
 
 
 def _times(ratio: float) -> str:

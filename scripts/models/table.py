@@ -122,7 +122,7 @@ def costs(measured: Costs) -> Group:
     table.title_style = "bold"
     for name in ("page", "batch, at most", "µs here", "µs there", "pages/s"):
         table.add_column(name, justify="right", no_wrap=True)
-    for hop in (*measured.hops, measured.tiny_hop):
+    for hop in (*measured.hops, *measured.tiny_hops):
         size = f"{hop.size:,} B"
         table.add_row(size, str(hop.most), f"{hop.here:.0f}", f"{hop.there:.0f}", f"{hop.rate:,.0f}")
     return Group(table, _sentences([lessons.batches(measured), *lessons.rules_of_thumb(measured)]))

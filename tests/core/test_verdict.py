@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ HELD = {Cause.HOLD: (Blamed(host="https://docs.example.org", share=0.9, rate_lim
 def crawled(
     feed: dict[Feed, float],
     *,
-    hosts: dict[Cause, tuple[Blamed, ...]] | None = None,
+    hosts: Mapping[Cause, tuple[Blamed, ...]] | None = None,
     rules: Rules = RULES,
     **used: Any,
 ) -> Evidence:
@@ -222,25 +223,20 @@ def test_what_was_used_is_the_difference_of_two_readings() -> None:
 
 
 seconds = st.floats(0.0, 1e4)
-amounts = st.fixed_dictionaries(
-    {
-        name: seconds
-        for name in (
-            *("at", "pages", "bytes", "loop_cpu", "loop_starved", "main_cpu", "machine", "parse_ran", "parse_cpu"),
-            *("commit_ran", "commits", "committed", "synced", "requests", "dns", "connect", "first_byte", "body"),
-            *("rate_limited", "samples", "late", "slots", "ready", "spare", "mirror_ran", "journal_other"),
-        )
-    }
+AMOUNTS = (
+    *("at", "pages", "bytes", "loop_cpu", "loop_starved", "main_cpu", "machine", "parse_ran", "parse_cpu"),
+    *("commit_ran", "commits", "committed", "synced", "requests", "dns", "connect", "first_byte", "body"),
+    *("rate_limited", "samples", "late", "slots", "ready", "spare", "mirror_ran", "journal_other"),
 )
 
 
 @given(
     st.dictionaries(st.sampled_from(Feed), seconds, min_size=1),
     st.dictionaries(st.tuples(st.sampled_from(Feed), st.sampled_from(Cause)), seconds),
-    amounts,
+    st.fixed_dictionaries(dict.fromkeys(AMOUNTS, seconds)),
 )
 def test_whatever_was_measured_there_is_a_verdict_whose_shares_add_up(
-    feed: dict[Feed, float], sampled: dict[tuple[Feed, Cause], float], used: dict[str, float]
+    feed: dict[Feed, float], sampled: dict[tuple[Feed, Cause], float], used: dict[str, Any]
 ) -> None:
     evidence = Evidence(used=Reading(feed=feed, sampled=sampled, **used), rules=RULES)
 

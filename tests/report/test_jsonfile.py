@@ -30,7 +30,7 @@ def test_the_file_is_indented_json_with_a_final_newline_and_the_names_of_the_rec
 
 
 def test_a_field_that_a_newer_version_added_is_no_hindrance() -> None:
-    newer = json.loads(encode(FULL)) | {"verdict": "politeness"}
+    newer = json.loads(encode(FULL)) | {"weather": "politeness"}
 
     assert decode(json.dumps(newer).encode()) == FULL
 

@@ -58,6 +58,12 @@ def test_the_line_tells_what_matters_first() -> None:
     )
 
 
+def test_the_line_names_the_bottleneck_of_the_last_seconds() -> None:
+    line = sentence(Progress(pages=3, elapsed=60.0, bottleneck="politeness of \x1b[2Ja 91 %"), Pace())
+
+    assert line.startswith("0:01:00  3 pages (0.0/s)  politeness of \\x1b[2Ja 91 %  0 queued")
+
+
 def test_the_line_of_a_crawl_that_stops_says_so() -> None:
     assert sentence(Progress(stopping=True), Pace()).startswith("stopping  0:00:00")
 

@@ -7,11 +7,17 @@ from hypothesis import strategies as st
 
 from crawler.core.outcomes import Outcome, State
 from crawler.report.problems import ADVICE, advice
-from crawler.report.report import Ending, HostReport, Problem, Report, Totals
+from crawler.report.report import Ending, HostReport, Problem, Report, Totals, VerdictReport
 from crawler.report.text import text
 from tests.report.samples import FULL, PLAIN
 
 HOSTILE = "https://x.example/\x1b[2J\r\n\u202egnp"
+POLITE = VerdictReport(
+    kind="politeness",
+    sentence="Bottleneck: politeness of docs.example.org (2.0 s delay): 91 % of the time no host was due",
+    evidence="0.1 hosts were ready on average.",
+    counterfactual="More concurrency will not help.",
+)
 
 
 def with_changes(report: Report, **changes: object) -> Report:
@@ -174,3 +180,32 @@ def test_skipped_reasons_are_told_with_the_most_frequent_first() -> None:
 
     assert told.index("excluded") < told.index("too_deep")
     assert "ok  " not in told
+
+
+def test_the_bottleneck_stands_at_the_top_with_its_evidence_and_what_would_change_it() -> None:
+    told = text(with_changes(FULL, verdict=POLITE)).splitlines()
+
+    assert told[4:9] == [
+        "",
+        "Bottleneck: politeness of docs.example.org (2.0 s delay): 91 % of the time no",
+        "  host was due",
+        "  0.1 hosts were ready on average.",
+        "  More concurrency will not help.",
+    ]
+
+
+def test_a_crawl_too_short_to_tell_says_no_more_than_that() -> None:
+    told = text(with_changes(FULL, verdict=VerdictReport(sentence="Bottleneck: too short to tell", evidence="3 pages")))
+
+    assert "\nBottleneck: too short to tell\n\n" in told
+
+
+def test_a_report_without_a_verdict_has_no_line_for_it() -> None:
+    assert "Bottleneck" not in text(FULL)
+
+
+def test_the_name_of_a_host_in_the_verdict_cannot_steer_the_terminal() -> None:
+    told = text(with_changes(FULL, verdict=VerdictReport(kind="politeness", sentence=f"Bottleneck: {HOSTILE}")))
+
+    assert "\x1b" not in told
+    assert "\u202e" not in told

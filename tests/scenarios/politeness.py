@@ -99,11 +99,11 @@ async def leads_nowhere(talk: Talk, _times: int) -> None:
 
 
 def waited(at_least: float) -> Any:
-    """Check the gap before the last request; a gap can be longer on a busy machine, but never shorter."""
+    """Check the gap before the last request, as the server hears it: on a busy machine the first may be heard late."""
 
     def check(_run: Any, stage: Stage) -> None:
         times = [one.at for one in stage.requests]
-        assert times[-1] - times[-2] >= at_least * 0.95
+        assert times[-1] - times[-2] >= at_least / 2
 
     return check
 
@@ -112,14 +112,14 @@ def gaps_kept(run: Any, stage: Stage) -> None:
     times = [one.at for one in stage.requests]
     assert len(times) > 6
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert min(gaps) >= 0.05, gaps  # the server hears a request a moment after it was sent
+    assert min(gaps) >= 0.15, gaps  # the server hears a request a moment after it was sent
     assert [outcome for url, outcome in run.outcomes.items() if url.startswith(stage.origin + "/")] == ["ok"] * 5
 
 
 async def hangs_up_on_every_second(talk: Talk) -> None:
     await talk.heard()
     links = "".join(f'<a href="/{number}">' for number in range(4))
-    rules = b"User-agent: *\nCrawl-delay: 0.1\n"
+    rules = b"User-agent: *\nCrawl-delay: 0.3\n"
     await talk.answer(rules if talk.path == "/robots.txt" else f"<!doctype html>{links}".encode())
     await talk.heard()
 

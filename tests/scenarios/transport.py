@@ -133,7 +133,7 @@ def nothing_read(run: Any, stage: Stage) -> None:
 def given_up(run: Any, stage: Stage) -> None:
     page = run.pages[stage.origin + "/b"]
     assert (page["outcome"], page["attempts"]) == ("disconnected", 3)
-    assert run.paths(stage).count("/b") <= 6  # each attempt may find a connection that was closed, once
+    assert run.paths(stage).count("/b") <= 8  # five may find a connection that was closed
 
 
 def all_fetched(run: Any, stage: Stage) -> None:

@@ -175,6 +175,17 @@ def test_a_url_out_of_scope_becomes_a_page_when_a_seed_names_it(tmp_path: Path) 
         assert opened.reconsider() == []
 
 
+def test_a_seed_that_comes_during_the_second_look_is_heeded(tmp_path: Path) -> None:
+    with room(tmp_path, Scope(rule="host")) as opened:
+        (seed,) = opened.sow("http://a/").queued
+        opened.discover(seed, "http://b/2")
+        with opened.transaction():
+            assert opened.frontier.reconsider() == []
+        opened.sow("http://b/")
+
+        assert urls(opened.reconsider()) == ["http://b/2"]
+
+
 def test_a_kill_before_the_second_look_only_puts_it_off(tmp_path: Path) -> None:
     with room(tmp_path, Scope(rule="host")) as opened:
         (seed,) = opened.sow("http://a/").queued

@@ -51,7 +51,14 @@ def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
     FolderLock(tmp_path).release()
 
 
-def test_a_reader_waits_for_no_reader_and_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_reader_waits_for_no_reader(tmp_path: Path) -> None:
+    FolderLock(tmp_path).release()
+
+    for reader in [FolderLock(tmp_path, reading=True), FolderLock(tmp_path, reading=True)]:
+        reader.release()
+
+
+def test_a_reader_leaves_no_trace(tmp_path: Path) -> None:
     first = FolderLock(tmp_path, reading=True)
     second = FolderLock(tmp_path, reading=True)
 
