@@ -191,6 +191,14 @@ def test_what_counts_of_each_file_is_what_was_written(tmp_path: Path) -> None:
     assert all((tmp_path / "archive" / name.replace("warc.gz", "cdxj")).exists() for name in sizes)
 
 
+def test_a_full_segment_gets_its_index_while_the_crawl_goes_on(tmp_path: Path) -> None:
+    with journal(tmp_path, SMALL_SEGMENTS) as opened:
+        for source in sow(opened, *(f"http://a/{number}" for number in range(6))):
+            opened.commit([answer(source)])
+
+        assert [path.name[-10:] for path in (tmp_path / "archive").glob("*.cdxj")] == ["00001.cdxj"]
+
+
 def test_seeds_are_known_twice_but_crawled_once(tmp_path: Path) -> None:
     with journal(tmp_path) as opened:
         assert len(opened.sow(["http://a/1", "http://a/1"]).queued) == 1
