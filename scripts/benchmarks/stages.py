@@ -16,7 +16,7 @@ import msgspec
 from crawler.config import Config
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Parsed
-from crawler.stages.parse_worker import ParseOptions, Worker, parsed_of, task_of
+from crawler.stages.parse_worker import ParseOptions, parse, parsed_of, prepare, task_of
 from crawler.storage.journal import Attempt, Journal
 from scripts.benchmarks.throughput import SITE
 from scripts.benchmarks.web import Pages
@@ -60,10 +60,11 @@ def answers(count: int) -> list[Fetched]:
 
 def parsing(fetched: Sequence[Fetched]) -> tuple[Cost, list[Parsed]]:
     """Parse answers one after another."""
-    worker, tasks = Worker(ParseOptions()), [task_of(one) for one in fetched]
-    worker.parse(tasks[0])
+    prepare(ParseOptions(depth_matters=False))
+    tasks = [task_of(one) for one in fetched]
+    parse(tasks[-1])
     wall, cpu = time.perf_counter(), time.process_time()
-    results = [worker.parse(task) for task in tasks]
+    results = [parse(task) for task in tasks]
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     each = 1e6 / len(tasks)
     return Cost(name="parse", cpu=cpu * each, wall=wall * each), [parsed_of(result) for result in results]
