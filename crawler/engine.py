@@ -264,6 +264,7 @@ class Engine:
             urls = list(self._crawlable(batch))
             sown = await self._commit.sow(urls)
             self.tally.sown(len(urls), sown.known, sown.refused)
+        await self._commit.reconsider()
         self._sowing = False
         self._changed.ring()
 

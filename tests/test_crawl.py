@@ -6,7 +6,7 @@ import gzip
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from crawler import Config, Ending, Report, crawl
-from crawler.core.warc_reader import members
+from crawler.core.warc_reader import Member, members
 from tests.conftest import EAGER
 from tests.site import Site
 
@@ -36,14 +36,15 @@ def pages(out: Path) -> dict[str, dict[str, Any]]:
 
 def archived(out: Path) -> Counter[str]:
     """Response and revisit records by URL."""
-    found: Counter[str] = Counter()
+    headers = [dict(member.headers) for member in records(out)]
+    return Counter(one["WARC-Target-URI"] for one in headers if one["WARC-Type"] in {"response", "revisit"})
+
+
+def records(out: Path) -> Iterator[Member]:
+    """All records of the archive, read strictly."""
     for segment in sorted((out / "archive").glob("*.warc.gz")):
         with segment.open("rb") as file:
-            for member in members(file):
-                headers = dict(member.headers)
-                if headers["WARC-Type"] in {"response", "revisit"}:
-                    found[headers["WARC-Target-URI"]] += 1
-    return found
+            yield from members(file)
 
 
 def moved_aside(out: Path) -> Path:
@@ -244,6 +245,43 @@ async def test_the_second_run_goes_on_where_a_limit_stopped_the_first(site: Site
     assert (second.ending, second.pages, second.totals.queued) == (Ending.COMPLETE, 6, 0)
     assert sorted(site.requests) == ["/", *paths]
     assert set(archived(tmp_path).values()) == {1}
+
+
+async def test_a_new_seed_brings_in_what_was_out_of_scope(
+    sites: Callable[..., Awaitable[Site]], tmp_path: Path
+) -> None:
+    home, away = await sites(), await sites("127.0.0.2")
+    start = home.page("/", links=(away.page("/a"),))
+    await crawl([start], config=EAGER, out=tmp_path)
+
+    report = await crawl([start, away.page("/")], config=EAGER, out=tmp_path)
+
+    assert sorted(away.requests) == ["/", "/a"]
+    assert report.conserved
+
+
+async def test_a_greater_depth_goes_on_where_a_smaller_one_stopped(site: Site, tmp_path: Path) -> None:
+    start = site.page("/", links=("/1",))
+    site.page("/1", links=("/2",))
+    site.page("/2")
+    await crawl([start], config=changed(scope={"max_depth": 0}), out=tmp_path)
+
+    await crawl([start], config=EAGER, out=tmp_path)
+
+    assert site.requests == ["/", "/1", "/2"]
+
+
+async def test_a_revisit_bears_the_name_that_its_request_names(site: Site, tmp_path: Path) -> None:
+    start = site.page("/", links=("/one", "/two"))
+    for path in ("/one", "/two"):
+        site.file(path, b"the very same bytes", "text/plain")
+
+    await crawl([start], config=EAGER, out=tmp_path)
+
+    headers = [dict(member.headers) for member in records(tmp_path)]
+    named = {one["WARC-Concurrent-To"] for one in headers if one["WARC-Type"] == "request"}
+    assert named == {one["WARC-Record-ID"] for one in headers if one["WARC-Type"] in {"response", "revisit"}}
+    assert [one["WARC-Type"] for one in headers].count("revisit") == 1
 
 
 async def test_a_finished_crawl_run_again_fetches_nothing(site: Site, tmp_path: Path) -> None:

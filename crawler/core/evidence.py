@@ -203,6 +203,12 @@ class Evidence:
         return min(1.0, (self.used.commit_ran + self.used.journal_other) / self.used_time)
 
     @property
+    def journal_works(self) -> float:
+        """Share of a commit that was computing or waiting for the disk, and not for a core or the interpreter."""
+        used = self.used
+        return min(1.0, (used.commit_cpu + used.synced) / used.commit_ran) if used.commit_ran else 1.0
+
+    @property
     def journal_needed(self) -> float:
         """The same, had each commit taken as many pages as it may: what waits for the disk is shared by its pages."""
         used = self.used

@@ -119,6 +119,8 @@ class Parsed:
     """The WARC records of request and response, one gzip member each, in this order."""
     request_size: int = 0
     """Length of the first of the two members."""
+    record_id: str = ""
+    """The response's WARC-Record-ID, a UUID, which the request names."""
     mime: str = ""
     charset: str = ""
     title: str = ""

@@ -7,7 +7,7 @@ Each cause of waiting speaks for one kind of bottleneck, with three corrections:
 
 - Full slots mean slow servers only while the loop has time to spare. As its utilisation nears 1, the slots are full
   because it does not get round to them.
-- Pages that wait for workers which are not busy wait for the way there, which is the loop's work too.
+- Pages that wait for workers or for a journal which are not busy wait for the way there, the loop's work too.
 - By Little's law the requests in flight are the rate times the time of one; what that time consists of
   tells a slow answer from a slow body.
 
@@ -33,8 +33,8 @@ RIVAL = 0.5
 """...and the part of that share that the next one may have."""
 FULL = 0.85
 """Utilisation from which a resource counts as full: nothing gains more than a sixth before it is."""
-POOL_EASY = 0.8
-"""Utilisation from which it is the workers that pages wait for, and not the way to them."""
+PLACE_EASY = 0.8
+"""Utilisation of workers and journal from which it is them that pages wait for, and not the way to them."""
 LOOP_EASY, LOOP_FULL = 0.7, 0.9
 """Utilisation of the loop up to which full slots are not its fault, and from which they are."""
 
@@ -62,14 +62,17 @@ def shares_of(evidence: Evidence) -> dict[Bottleneck, float]:
     shares = {kind: sum(causes[cause] for cause in of) for kind, of in _SPEAKS_FOR.items()}
     away = causes[Cause.SLOTS] + causes[Cause.PLACES]
     blame = min(1.0, max(0.0, (evidence.loop_busy - LOOP_EASY) / (LOOP_FULL - LOOP_EASY)))
-    idle = 1.0 - min(1.0, evidence.pool_busy / POOL_EASY)  # pages wait for workers that are handed none
-    ours = shares[Bottleneck.LOOP] + idle * shares[Bottleneck.PARSE]
+    # Pages that wait for a place which is not at work wait for the way there.
+    idle = 1.0 - min(1.0, evidence.pool_busy / PLACE_EASY)
+    unwritten = 1.0 - evidence.journal_works * min(1.0, evidence.journal_busy / PLACE_EASY)
+    ours = shares[Bottleneck.LOOP] + idle * shares[Bottleneck.PARSE] + unwritten * shares[Bottleneck.JOURNAL]
     ours += blame * (away + shares[Bottleneck.FEW_URLS]) + (1.0 - blame) * evidence.own * away
     theirs = (1.0 - blame) * (1.0 - evidence.own) * away
     wire = evidence.used.body / evidence.slot_time if evidence.slot_time else 0.0
     starved = evidence.starved
     shares[Bottleneck.FEW_URLS] *= 1.0 - blame
     shares[Bottleneck.PARSE] *= 1.0 - idle
+    shares[Bottleneck.JOURNAL] *= 1.0 - unwritten
     shares[Bottleneck.LOOP], shares[Bottleneck.CORES] = ours * (1.0 - starved), ours * starved
     shares[Bottleneck.LATENCY], shares[Bottleneck.WIRE] = theirs * (1.0 - wire), theirs * wire
     found = sorted(((share, kind) for kind, share in shares.items() if share > 0), reverse=True)

@@ -23,10 +23,10 @@ from crawler.storage.earlier import EarlierArchive
 from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
 from crawler.storage.journal import Attempt, Journal, Robots
+from crawler.storage.page_log import MOST_AT_ONCE
 
 R = TypeVar("R")
 
-_MOST = 256
 _MOST_BYTES = 32 << 20
 
 
@@ -63,7 +63,7 @@ class Commit:
         self._stage = stage
         self._queued = queued
         self._batches: Batches[Attempt, tuple[Page | None, float, float]] = Batches(
-            self._run, runners=1, most=_MOST, most_bytes=_MOST_BYTES
+            self._run, runners=1, most=MOST_AT_ONCE, most_bytes=_MOST_BYTES
         )
 
     @classmethod
@@ -107,6 +107,12 @@ class Commit:
         for url in sown.queued:
             self._queued(url)
         return sown
+
+    async def reconsider(self) -> None:
+        """Let refused URLs be crawled that now belong to the crawl: a seed or a greater depth may have made them."""
+        while (found := await self._thread(self._journal.reconsider)) is not None:
+            for url in found:
+                self._queued(url)
 
     async def keep_robots(self, robots: Robots) -> None:
         """Store a host's robots.txt."""

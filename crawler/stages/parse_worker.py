@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from crawler.core.charset import decode_text, encoding
@@ -110,17 +110,26 @@ def parsed_of(result: Result) -> Parsed:
     return Parsed(*fields)
 
 
-def record_of(task: Task, *, archive: bool) -> tuple[bytes, bytes, int]:
-    """Return the digest of an answer, its WARC records, and the length of the first of them."""
+class Kept(NamedTuple):
+    """What is kept of an answer whether or not it can be parsed; the fields are those of :class:`Parsed`."""
+
+    digest: bytes
+    record: bytes = b""
+    request_size: int = 0
+    record_id: str = ""
+
+
+def kept_of(task: Task, *, archive: bool) -> Kept:
+    """Return the digest of an answer, and its WARC records if they are asked for."""
     url, _, _, request, head, body, truncated, address, date = task
     digest = sha256(body).digest()
     if not (archive and head):
-        return digest, b"", 0
+        return Kept(digest)
     ids = str(uuid4()), str(uuid4())
     asked, answered = exchange(
         url, request, head, body, digest=digest, address=address, date=date, truncated=truncated, ids=ids
     )
-    return digest, asked + answered, len(asked)
+    return Kept(digest, asked + answered, len(asked), ids[1])
 
 
 # In the worker process from here on.
@@ -163,7 +172,7 @@ class Worker:
 
     def _archive(self, draft: _Draft, task: Task) -> None:
         draft.size = len(task[5])
-        draft.digest, draft.record, draft.request_size = record_of(task, archive=self._options.archive)
+        draft.kept = kept_of(task, archive=self._options.archive)
 
     def _read(self, draft: _Draft, task: Task) -> None:
         url, depth, status, _, head, body, *_ = task
@@ -210,16 +219,16 @@ class _Draft:
     def __init__(self) -> None:
         self.outcome = Outcome.OK
         self.detail = self.mime = self.charset = self.title = self.language = self.canonical = self.outlinks = ""
-        self.digest = self.record = b""
-        self.request_size = self.seen = self.size = 0
+        self.kept = Kept(b"")
+        self.seen = self.size = 0
         self.noindex = self.nofollow = self.capped = False
         self.decoded: bytes | None = None
 
     def result(self) -> Result:
         """Return the finished draft."""
-        kept = self.outcome.name, self.detail, self.digest, self.record, self.request_size
+        said = self.outcome.name, self.detail
         told = self.mime, self.charset, self.title, self.language, self.canonical, self.noindex, self.nofollow
-        return (*kept, *told, self.outlinks, self.seen, self.capped, self.size, self.decoded)
+        return (*said, *self.kept, *told, self.outlinks, self.seen, self.capped, self.size, self.decoded)
 
 
 class _Sent:

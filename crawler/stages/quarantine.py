@@ -11,7 +11,7 @@ from dataclasses import replace
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Parsed
 from crawler.executors import Threads
-from crawler.stages.parse_worker import record_of, task_of
+from crawler.stages.parse_worker import kept_of, task_of
 from crawler.storage.quarantine import Quarantine
 
 BROKEN = frozenset({Outcome.PARSE_CRASH, Outcome.PARSE_TIMEOUT, Outcome.PARSE_MEMORY})
@@ -37,7 +37,7 @@ class KeepSample:
 
     def _keep(self, fetched: Fetched, parsed: Parsed) -> Parsed:
         if not parsed.digest:
-            digest, record, request_size = record_of(task_of(fetched), archive=self._archive)
-            parsed = replace(parsed, digest=digest, record=record, request_size=request_size, size=len(fetched.body))
+            kept = kept_of(task_of(fetched), archive=self._archive)
+            parsed = replace(parsed, **kept._asdict(), size=len(fetched.body))
         sample = self._quarantine.keep(fetched.source.url, str(parsed.outcome), parsed.detail, fetched.body)
         return replace(parsed, detail=f"{parsed.detail}; sample in {sample}") if sample else parsed

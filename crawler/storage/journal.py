@@ -22,7 +22,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from crawler import __version__
 from crawler.config import Config
@@ -284,7 +283,7 @@ def _revisit(fetched: Fetched, parsed: Parsed, earlier: tuple[str, float]) -> by
         address=fetched.address,
         date=fetched.began_at,
         refers_to=earlier,
-        record_id=str(uuid4()),
+        record_id=parsed.record_id,
     )
 
 

@@ -412,11 +412,12 @@ def test_tasks_and_results_are_tuples_of_nothing_but_plain_values() -> None:
 
 def test_every_field_of_the_result_finds_its_place() -> None:
     names = [field.name for field in fields(Parsed)]
-    plain = ["OK", "detail", b"digest", b"record", 4, "mime", "charset", "title", "language", "canonical", True, False]
+    kept = [b"digest", b"record", 4, "id"]
+    plain = ["OK", "detail", *kept, "mime", "charset", "title", "language", "canonical", True, False]
 
     parsed = parsed_of((*plain, "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded"))
 
-    assert [getattr(parsed, name) for name in names[1:12]] == plain[1:]
+    assert [getattr(parsed, name) for name in names[1:13]] == plain[1:]
     assert parsed.outlinks == ((Kind.LINK, "http://a/"), (Kind.NEXT, "http://b/"))
     assert (parsed.links_seen, parsed.links_capped, parsed.size, parsed.decoded) == (7, True, 9, b"decoded")
     assert parsed.extracted is None

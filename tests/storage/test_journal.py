@@ -11,11 +11,9 @@ from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.warc import members
-from crawler.stages import commit
 from crawler.storage.database import PAGE_LOG
 from crawler.storage.frontier import StoredHost
 from crawler.storage.journal import Robots
-from crawler.storage.page_log import MOST_AT_ONCE
 from crawler.storage.verify import verify
 from tests.storage.attempts import (
     SMALL_SEGMENTS,
@@ -255,7 +253,3 @@ def test_running_totals_are_those_of_the_table(tmp_path: Path) -> None:
             (State.FAILED, "connect_refused"): 1,
             (State.SKIPPED, "out_of_scope"): 1,
         }
-
-
-def test_no_commit_is_larger_than_the_start_takes_a_batch_to_be() -> None:
-    assert commit._MOST <= MOST_AT_ONCE
