@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from crawler.api import Crawler, Pages, crawl
+    from crawler.api import Crawler, crawl
     from crawler.config import Config
     from crawler.core.outcomes import Outcome, State
     from crawler.core.records import Kind, Page
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
         UsageError,
         WorkersLost,
     )
+    from crawler.pages import Pages
     from crawler.report.report import Ending, Progress, Report
 
 _HOME = {
-    **dict.fromkeys(("Crawler", "Pages", "crawl"), "crawler.api"),
+    **dict.fromkeys(("Crawler", "crawl"), "crawler.api"),
+    "Pages": "crawler.pages",
     **dict.fromkeys(("Outcome", "State"), "crawler.core.outcomes"),
     **dict.fromkeys(("Kind", "Page"), "crawler.core.records"),
     **dict.fromkeys(("Ending", "Progress", "Report"), "crawler.report.report"),

@@ -8,47 +8,29 @@ and leaves no task, thread, process, socket or lock behind, however it ends.
 from __future__ import annotations
 
 import asyncio
-import os
-import random
 import time
-from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from crawler.config import UNLIMITED_DEPTH, Config
-from crawler.core.evidence import Rules
-from crawler.core.host_queues import HostQueues
+from crawler.config import Config
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
 from crawler.core.verdict import judge
 from crawler.errors import UsageError
-from crawler.executors import Processes, Threads
-from crawler.probe import Probe, Sources
+from crawler.pages import Pages
+from crawler.parts import Parts
+from crawler.probe import Probe
 from crawler.report.compose import Run, compose, totals
 from crawler.report.jsonfile import encode
 from crawler.report.meters import ledger_report, verdict_report
 from crawler.report.report import Progress, Report, seed_report
-from crawler.stages.commit import Begin, Commit
-from crawler.stages.mirror import WriteMirror
-from crawler.stages.parse import Parse
-from crawler.stages.parse_worker import ParseOptions, Result, Task, parse, prepare
-from crawler.stages.quarantine import KeepSample
-from crawler.stages.replay import Replay
-from crawler.storage import quarantine
-from crawler.storage.mirror import Mirror
-from crawler.worker import WorkerRules
+from crawler.stages.commit import Begin
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
-
-_MOST_WORKERS = 8
-"""More parse workers than one loop can feed."""
-_MIRROR_THREADS = 4
-_MOST_UNDELIVERED = 64
-
 
 Seeds: TypeAlias = Iterable[str] | AsyncIterable[str]
 """URLs, all at hand or as they come."""
@@ -96,18 +78,22 @@ class Crawler:
         if fresh and rebuild:
             raise UsageError("fresh and rebuild contradict each other")
         self._begin = Begin.FRESH if fresh else Begin.REBUILD if rebuild else Begin.GO_ON
-        self._config = config or Config()
         self._out = Path(out)
-        self._stack = AsyncExitStack()
         self._engine: Engine | None = None
+        self._probe: Probe | None = None
         self._report: Report | None = None
-        self._now: Callable[[], float] = time.time
         self._stopped = False
         self._ledger = Ledger()
+        # Never set back, whatever happens to the wall clock; uvloop's own time stands still for a turn of the loop.
+        base = time.time() - time.monotonic()
+        self._now: Callable[[], float] = lambda: base + time.monotonic()
+        self._started_at = 0.0
+        self._parts = Parts(config or Config(), self._out, self._ledger, self._now)
 
     async def __aenter__(self) -> Self:
+        self._started_at = self._now()
         try:
-            await self._open()
+            await self._parts.open(self._queued, self._begin)
         except BaseException:
             await self._close()
             raise
@@ -132,7 +118,7 @@ class Crawler:
 
         def start(deliver: Callable[[Page], Awaitable[None]]) -> asyncio.Task[Report]:
             run = asyncio.get_running_loop().create_task(self._run(seeds, deliver))
-            self._stack.push_async_callback(_ended, run)
+            self._parts.on_close(partial(_ended, run))
             return run
 
         return Pages(start)
@@ -145,20 +131,20 @@ class Crawler:
 
     def progress(self) -> Progress:
         """Tell how the crawl stands at this moment."""
-        engine, elapsed = self._engine, self._now() - self._started_at
-        if engine is None:
+        engine, probe, elapsed = self._engine, self._probe, self._now() - self._started_at
+        if engine is None or probe is None:
             return Progress(elapsed=elapsed, stopping=self._stopped)
         tally = engine.tally
         return Progress(
             pages=tally.pages,
             failed=tally.failed,
-            queued=len(self._queues),
+            queued=len(self._parts.queues),
             in_flight=engine.in_flight,
             bytes_received=tally.bytes,
-            hosts_ready=self._queues.ready_hosts(self._now()),
+            hosts_ready=self._parts.queues.ready_hosts(self._now()),
             elapsed=elapsed,
             stopping=self._stopped,
-            bottleneck=judge(self._probe.evidence(recent=True)).short,
+            bottleneck=judge(probe.evidence(recent=True)).short,
         )
 
     def report(self) -> Report:
@@ -173,46 +159,9 @@ class Crawler:
 
     # inside
 
-    async def _open(self) -> None:
-        """Take the folder first, start the workers next, and import the client while they get ready."""
-        # never set back, whatever happens to the wall clock; uvloop's own time stands still for a turn of the loop
-        base = time.time() - time.monotonic()
-        self._now = lambda: base + time.monotonic()
-        self._started_at = self._now()
-        config, stages = self._config, self._ledger
-        self._commit = await Commit.open(self._out, config, stages.commit, self._queued, begin=self._begin)
-        self._stack.push_async_callback(self._commit.close)
-        self._processes: Processes[Task, Result] = Processes(_worker_rules(config), config.parse.workers or _cores())
-        self._processes.start()
-        self._stack.push_async_callback(self._processes.close)
-        from crawler.net.session import Session  # noqa: PLC0415  -- 200 ms in which the workers get ready
-
-        self._session = await self._stack.enter_async_context(Session(config.fetch))
-        self._keep_sample = self._sampling()
-        self._replay = await self._replaying() if self._begin is Begin.REBUILD else None
-        self._mirror: WriteMirror | None = None
-        if config.store.mirror:
-            threads = Threads("mirror", config.store.write_threads or _MIRROR_THREADS)
-            self._stack.callback(threads.close)
-            self._mirror = WriteMirror(Mirror(self._out / "mirror"), threads, stages.mirror)
-
-    def _sampling(self) -> KeepSample:
-        thread, store = Threads("quarantine", 1), self._config.store
-        self._stack.callback(thread.close)
-        samples = quarantine.Quarantine(self._out / quarantine.NAME, most_bytes=self._config.fetch.max_body)
-        return KeepSample(samples, thread, archive=store.archive == "warc")
-
-    async def _replaying(self) -> Replay | None:
-        earlier = await self._commit.earlier()
-        if not len(earlier):
-            return None
-        thread = Threads("replay", 1)
-        self._stack.callback(thread.close)
-        return Replay(earlier, thread, redirects=self._config.fetch.redirects)
-
     async def _close(self) -> None:
         """Let go of everything, even if cancelled meanwhile."""
-        closing = asyncio.ensure_future(self._stack.aclose())
+        closing = asyncio.ensure_future(self._parts.close())
         cancelled: asyncio.CancelledError | None = None
         while not closing.done():
             try:
@@ -230,17 +179,19 @@ class Crawler:
     async def _run(self, seeds: Seeds, deliver: Callable[[Page], Awaitable[None]] | None = None) -> Report:
         if self._engine is not None:
             raise UsageError("a Crawler makes one run; enter a new one for the next")
-        engine = self._engine = self._build(deliver)
+        parts = self._parts
+        engine = self._engine = parts.engine(deliver)
+        probe = self._probe = parts.probe(engine)
         if self._stopped:
             engine.stop()
         cpu = time.process_time()
-        self._probe.start()
+        probe.start()
         try:
             ending = await engine.run(seeds)
         finally:
-            self._probe.stop()
-        evidence = self._probe.evidence()
-        known, counts = await self._commit.counts()
+            probe.stop()
+        evidence = probe.evidence()
+        known, counts = await parts.commit.counts()
         run = Run(
             started_at=self._started_at,
             ended_at=self._now(),
@@ -248,132 +199,20 @@ class Crawler:
             reason=engine.stop_reason or engine.limit,
             folder=str(self._out),
             cpu_main=time.process_time() - cpu,
-            cpu_workers=self._processes.cpu,
-            connections={"opened": self._session.connections, "workers_replaced": self._processes.replaced},
+            cpu_workers=parts.processes.cpu,
+            connections={"opened": parts.session.connections, "workers_replaced": parts.processes.replaced},
             seeds=seed_report(seeds, engine.tally),
             known=known,
             totals=totals(counts),
             verdict=verdict_report(judge(evidence)),
-            measured=ledger_report(
-                evidence, self._probe.lag, most_waiting=self._probe.most_carried, looked=self._probe.looked
-            ),
+            measured=ledger_report(evidence, probe.lag, most_waiting=probe.most_carried, looked=probe.looked),
         )
-        self._report = compose(run, engine.tally, self._ledger, self._queues)
-        await self._commit.write_report(encode(self._report))
+        self._report = compose(run, engine.tally, self._ledger, parts.queues)
+        await parts.commit.write_report(encode(self._report))
         return self._report
-
-    def _build(self, deliver: Callable[[Page], Awaitable[None]] | None) -> Engine:
-        from crawler.engine import Engine  # noqa: PLC0415  -- these need the client, see _open
-        from crawler.pipeline import Pipeline  # noqa: PLC0415
-        from crawler.stages.admit import Admit  # noqa: PLC0415
-        from crawler.stages.fetch import HttpFetcher  # noqa: PLC0415
-
-        config, commit, polite = self._config, self._commit, self._config.politeness
-        self._queues = HostQueues(
-            delay=polite.delay,
-            per_host=polite.per_host,
-            robots=polite.robots == "obey",
-            longest=max(polite.delay, polite.max_crawl_delay, polite.max_retry_after, 2 * config.fetch.max_backoff),
-        )
-        pipeline = Pipeline(
-            admit=Admit(self._queues, polite, config.fetch, now=self._now, jitter=random.random),
-            fetch=HttpFetcher(self._session, config.fetch, max_retry_after=polite.max_retry_after),
-            parse=Parse(self._processes, self._keep_sample, self._ledger.parse),
-            mirror=self._mirror,
-            commit=commit,
-            ledger=self._ledger,
-            replay=self._replay,
-        )
-        engine = Engine(
-            config,
-            queues=self._queues,
-            pipeline=pipeline,
-            commit=commit,
-            now=self._now,
-            deliver=deliver,
-        )
-        self._probe = self._probing(engine, lambda: pipeline.bytes_waiting)
-        return engine
-
-    def _probing(self, engine: Engine, carried: Callable[[], int]) -> Probe:
-        config, session = self._config, self._session
-        rules = Rules(
-            concurrency=config.fetch.concurrency,
-            per_host=config.politeness.per_host,
-            workers=self._processes.count,
-            cores=len(os.sched_getaffinity(0)),
-            most_pages=engine.most_pages,
-            mirror_threads=config.store.write_threads or _MIRROR_THREADS,
-        )
-        sources = Sources(
-            tally=engine.tally,
-            queues=self._queues,
-            now=self._now,
-            carried=carried,
-            synced=lambda: self._commit.synced,
-            lookups=lambda: session.lookups,
-        )
-        return Probe(self._ledger, rules, sources)
-
-
-class Pages:
-    """The finished pages of a run, in the order of their commits: ``async for page in pages``."""
-
-    def __init__(self, run: Callable[[Callable[[Page], Awaitable[None]]], asyncio.Task[Report]]) -> None:
-        self._start = run
-        self._run: asyncio.Task[Report] | None = None
-        self._pages: deque[Page] = deque()
-        self._room = asyncio.Semaphore(_MOST_UNDELIVERED)
-        self._arrived = asyncio.Event()
-
-    def __aiter__(self) -> Pages:
-        return self
-
-    async def __anext__(self) -> Page:
-        if self._run is None:
-            self._run = self._start(self._deliver)
-            self._run.add_done_callback(lambda _: self._arrived.set())
-        while not self._pages:
-            if self._run.done():
-                self._run.result()
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        self._room.release()
-        return self._pages.popleft()
-
-    async def aclose(self) -> None:
-        """End the run; what was fetched and not yet taken is in the archive all the same."""
-        if self._run is not None and not self._run.done():
-            self._run.cancel()
-            await asyncio.wait([self._run])
-
-    async def _deliver(self, page: Page) -> None:
-        await self._room.acquire()
-        self._pages.append(page)
-        self._arrived.set()
 
 
 async def _ended(run: asyncio.Task[Report]) -> None:
     """See a run gone that its caller may have left."""
     run.cancel()
     await asyncio.wait([run])
-
-
-def _worker_rules(config: Config) -> WorkerRules:
-    settings = config.parse
-    options = ParseOptions(
-        assets=settings.assets,
-        max_links=settings.max_links,
-        max_decoded=settings.max_decoded,
-        max_ratio=settings.max_ratio,
-        archive=config.store.archive == "warc",
-        keep_decoded=config.store.mirror,
-        depth_matters=config.scope.max_depth != UNLIMITED_DEPTH,
-        product=config.fetch.user_agent.partition("/")[0],
-    )
-    return WorkerRules(call=parse, prepare=prepare, options=options, timeout=settings.timeout, memory=settings.memory)
-
-
-def _cores() -> int:
-    return min(_MOST_WORKERS, len(os.sched_getaffinity(0)))

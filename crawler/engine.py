@@ -114,6 +114,11 @@ class Engine:
         """Pages between their turn and their commit."""
         return len(self._pages)
 
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes of bodies that wait for a process or for the journal."""
+        return self._pipeline.bytes_waiting
+
     async def run(self, seeds: Iterable[str] | AsyncIterable[str]) -> Ending:
         """Crawl from ``seeds`` and from what the folder still has queued; return why it ended.
 

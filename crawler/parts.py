@@ -1,0 +1,169 @@
+"""The parts of a crawl, opened in the right order and put together.
+
+What computes starts first and gets ready while the HTTP client, which takes 200 ms, is imported.
+What is opened last is closed first, and the journal last of all.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crawler.config import UNLIMITED_DEPTH, Config
+from crawler.core.evidence import Rules
+from crawler.core.host_queues import HostQueues
+from crawler.core.ledger import Ledger
+from crawler.core.records import CrawlURL, Page
+from crawler.executors import Processes, Threads
+from crawler.probe import Probe, Sources
+from crawler.stages.commit import Begin, Commit
+from crawler.stages.mirror import WriteMirror
+from crawler.stages.parse import Parse
+from crawler.stages.parse_worker import ParseOptions, Result, Task, parse, prepare
+from crawler.stages.quarantine import KeepSample
+from crawler.stages.replay import Replay
+from crawler.storage import quarantine
+from crawler.storage.mirror import Mirror
+from crawler.worker import WorkerRules
+
+if TYPE_CHECKING:
+    from crawler.engine import Engine
+
+_MOST_WORKERS = 8
+"""More parse workers than one loop can feed."""
+_MIRROR_THREADS = 4
+
+
+class Parts:
+    """Everything that works for one output folder, from :meth:`open` to :meth:`close`.
+
+    Args:
+        config: the settings.
+        out: the output folder.
+        ledger: where costs are counted.
+        now: Unix seconds, by a clock that is never set back.
+    """
+
+    def __init__(self, config: Config, out: Path, ledger: Ledger, now: Callable[[], float]) -> None:
+        self._config = config
+        self._out = out
+        self._ledger = ledger
+        self._now = now
+        self._stack = AsyncExitStack()
+        polite, fetch = config.politeness, config.fetch
+        self.queues = HostQueues(
+            delay=polite.delay,
+            per_host=polite.per_host,
+            robots=polite.robots == "obey",
+            longest=max(polite.delay, polite.max_crawl_delay, polite.max_retry_after, 2 * fetch.max_backoff),
+        )
+        self._mirror: WriteMirror | None = None
+        self._replay: Replay | None = None
+
+    async def open(self, queued: Callable[[CrawlURL], None], begin: Begin) -> None:
+        """Open everything; ``queued`` is told of each URL that becomes known and is to be crawled.
+
+        Raises:
+            FolderError, ConfigError: as :class:`crawler.Crawler` says.
+        """
+        config, stack = self._config, self._stack
+        self.commit = await Commit.open(self._out, config, self._ledger.commit, queued, begin=begin)
+        stack.push_async_callback(self.commit.close)
+        self.processes: Processes[Task, Result] = Processes(_worker_rules(config), config.parse.workers or _workers())
+        self.processes.start()
+        stack.push_async_callback(self.processes.close)
+        from crawler.net.session import Session  # noqa: PLC0415  -- 200 ms in which the workers get ready
+
+        self.session = await stack.enter_async_context(Session(config.fetch))
+        samples = quarantine.Quarantine(self._out / quarantine.NAME, most_bytes=config.fetch.max_body)
+        self._keep_sample = KeepSample(samples, self._threads("quarantine", 1), archive=config.store.archive == "warc")
+        if config.store.mirror:
+            mirror = Mirror(self._out / "mirror")
+            stack.callback(mirror.close)
+            self._mirror = WriteMirror(mirror, self._threads("mirror", _writers(config)), self._ledger.mirror)
+        if begin is Begin.REBUILD and len(earlier := await self.commit.earlier()):
+            self._replay = Replay(earlier, self._threads("replay", 1), redirects=config.fetch.redirects)
+
+    async def close(self) -> None:
+        """Let go of everything that was opened, however far that went."""
+        await self._stack.aclose()
+
+    def on_close(self, last: Callable[[], Awaitable[None]]) -> None:
+        """See to it that ``last`` is awaited before anything is closed."""
+        self._stack.push_async_callback(last)
+
+    def engine(self, deliver: Callable[[Page], Awaitable[None]] | None) -> Engine:
+        """Put the stages together; ``deliver`` takes each finished page."""
+        from crawler.engine import Engine  # noqa: PLC0415  -- these need the client, see open
+        from crawler.pipeline import Pipeline  # noqa: PLC0415
+        from crawler.stages.admit import Admit  # noqa: PLC0415
+        from crawler.stages.fetch import HttpFetcher  # noqa: PLC0415
+
+        config, polite = self._config, self._config.politeness
+        pipeline = Pipeline(
+            admit=Admit(self.queues, polite, config.fetch, now=self._now, jitter=random.random),
+            fetch=HttpFetcher(self.session, config.fetch, max_retry_after=polite.max_retry_after),
+            parse=Parse(self.processes, self._keep_sample, self._ledger.parse),
+            mirror=self._mirror,
+            commit=self.commit,
+            ledger=self._ledger,
+            replay=self._replay,
+        )
+        return Engine(config, queues=self.queues, pipeline=pipeline, commit=self.commit, now=self._now, deliver=deliver)
+
+    def probe(self, engine: Engine) -> Probe:
+        """Return what reads the meters of a crawl while it runs."""
+        config = self._config
+        rules = Rules(
+            concurrency=config.fetch.concurrency,
+            per_host=config.politeness.per_host,
+            workers=self.processes.count,
+            cores=_cores(),
+            most_pages=engine.most_pages,
+            mirror_threads=_writers(config),
+        )
+        sources = Sources(
+            tally=engine.tally,
+            queues=self.queues,
+            now=self._now,
+            carried=lambda: engine.bytes_waiting,
+            synced=lambda: self.commit.synced,
+            lookups=lambda: self.session.lookups,
+        )
+        return Probe(self._ledger, rules, sources)
+
+    def _threads(self, name: str, count: int) -> Threads:
+        threads = Threads(name, count)
+        self._stack.callback(threads.close)
+        return threads
+
+
+def _worker_rules(config: Config) -> WorkerRules:
+    settings = config.parse
+    options = ParseOptions(
+        assets=settings.assets,
+        max_links=settings.max_links,
+        max_decoded=settings.max_decoded,
+        max_ratio=settings.max_ratio,
+        archive=config.store.archive == "warc",
+        keep_decoded=config.store.mirror,
+        depth_matters=config.scope.max_depth != UNLIMITED_DEPTH,
+        product=config.fetch.user_agent.partition("/")[0],
+    )
+    return WorkerRules(call=parse, prepare=prepare, options=options, timeout=settings.timeout, memory=settings.memory)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _workers() -> int:
+    return min(_MOST_WORKERS, _cores())
+
+
+def _writers(config: Config) -> int:
+    return config.store.write_threads or _MIRROR_THREADS
