@@ -27,7 +27,10 @@ from crawler.core.scan import Scan
 from crawler.core.tally import Tally
 from crawler.cores import Cores
 
-_EVERY = 0.05
+_OFTEN, _SELDOM = 0.05, 0.25
+"""Seconds from one look to the next: at first, and after a while..."""
+_LOOKS = 200
+"""...in which there have been this many, which is enough for a share to be right to a few percent."""
 _READ_EVERY = 0.2
 """Seconds from one reading of all meters to the next, and to the last."""
 _COST = 300
@@ -90,7 +93,7 @@ class Probe:
         self._cores.open()
         self._began = self._last = perf_counter()
         self._first = self._latest = self._read(self._began)
-        self._again(_EVERY)
+        self._again(_OFTEN)
 
     def stop(self) -> None:
         """Look no more; what was read stays."""
@@ -127,7 +130,8 @@ class Probe:
             self._warm = warm
         spent = thread_time() - cpu
         self.looked += spent
-        self._again(max(_EVERY, _COST * spent))
+        every = min(_SELDOM, max(_OFTEN, (began - self._began) / _LOOKS))
+        self._again(max(every, _COST * spent))
 
     def _keep(self, latest: Reading, *, begins: bool) -> None:
         self._latest = latest

@@ -25,17 +25,18 @@ _MILLION = 1_000_000
 def main() -> int:
     """Run one benchmark, print its tables, and keep its figures where asked."""
     options = _options()
-    become_subreaper()
-    facts = machine()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.scratch) as scratch:
-        measured = options.measure(options, Path(scratch))
-    texts = documents.tables(measured)
-    print(facts.sentence(), *texts.values(), sep="\n\n")
+    if options.measure is None:
+        kept = msgspec.json.decode(options.figures.read_bytes(), type=documents.Figures)
+    else:
+        become_subreaper()
+        facts = machine()
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=options.scratch) as scratch:
+            kept = documents.Figures(machine=facts, measured=options.measure(options, Path(scratch)))
+    print(kept.machine.sentence(), *documents.tables(kept.measured).values(), sep="\n\n")
     if options.json:
-        whole = {"machine": facts, "measured": measured}
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n")
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
     if options.write_docs:
-        documents.write(measured, facts)
+        documents.write(kept)
     return 0
 
 
@@ -128,12 +129,14 @@ def _options() -> argparse.Namespace:
     one = _usual(add("stages", help="parse and commit, each alone"), _stages, runs=1)
     one.add_argument("--pages", type=int, default=2_000, metavar="N", help="pages to work on [2000]")
     _seeded(_usual(add("profile", help="where the main process's time goes"), _profile, runs=1))
+    one = _usual(add("tables", help="the tables of figures that --json kept; nothing is measured"), None, runs=0)
+    one.add_argument("figures", type=Path, metavar="FILE")
     return parser.parse_args()
 
 
 def _usual(
     parser: argparse.ArgumentParser,
-    measure: Callable[[argparse.Namespace, Path], documents.Measured],
+    measure: Callable[[argparse.Namespace, Path], documents.Measured] | None,
     *,
     runs: int,
 ) -> argparse.ArgumentParser:

@@ -330,6 +330,20 @@ def test_figures_survive_their_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=documents.Measured) == found
 
 
+def test_kept_figures_can_be_told_again(tmp_path: Path) -> None:
+    figures = documents.Figures(machine=machine(), measured=_measured())
+    (tmp_path / "kept.json").write_bytes(msgspec.json.encode(figures))
+
+    told = subprocess.check_output(
+        [sys.executable, str(ROOT / "scripts/bench.py"), "tables", str(tmp_path / "kept.json")],
+        env=environment(),
+        text=True,
+    )
+
+    assert figures.machine.sentence() in told
+    assert all(text in told for text in documents.tables(figures.measured).values())
+
+
 def test_the_machine_can_be_told_in_a_sentence() -> None:
     facts = machine()
 
@@ -347,7 +361,7 @@ def test_the_script_explains_itself() -> None:
         text=True,
         check=True,
     )
-    for name in ("frontier", "politeness", "throughput", "stages", "profile"):
+    for name in ("frontier", "politeness", "throughput", "stages", "profile", "tables"):
         assert name in done.stdout
 
 

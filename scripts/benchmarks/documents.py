@@ -39,6 +39,13 @@ class Measured(msgspec.Struct, kw_only=True):
     report: Report | None = None
 
 
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a benchmark found, and where."""
+
+    machine: Machine
+    measured: Measured
+
+
 def tables(found: Measured) -> dict[str, str]:
     """Return the tables that can be made of these figures, by the name of their place."""
     made = {
@@ -56,10 +63,11 @@ def tables(found: Measured) -> dict[str, str]:
     return {name: text for name, text in made.items() if text}
 
 
-def write(found: Measured, facts: Machine) -> None:
+def write(figures: Figures) -> None:
     """Put the tables into the document, each below the facts of the machine, and draw the pictures anew."""
+    found = figures.measured
     for name, text in tables(found).items():
-        write_place(DOCUMENT, name, f"{facts.sentence()}\n\n{text}")
+        write_place(DOCUMENT, name, f"{figures.machine.sentence()}\n\n{text}")
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name, drawing in pictures(found).items():
         (PICTURES / f"{name}.svg").write_text(drawing, encoding="utf-8")

@@ -155,11 +155,23 @@ def test_pages_that_wait_for_idle_workers_are_not_bound_by_parse() -> None:
 def test_pages_that_wait_for_commits_are_bound_by_the_journal() -> None:
     committing = {Feed.COMMIT: 96.0, Feed.SLOTS: 4.0}
 
-    verdict = judge(crawled(committing, commit_ran=98.0, synced=95.0, commits=100.0, committed=19_000.0, slots=600.0))
+    verdict = judge(
+        crawled(
+            committing, commit_ran=98.0, commit_cpu=3.0, synced=95.0, commits=100.0, committed=19_000.0, slots=600.0
+        )
+    )
 
     assert verdict.kind is Bottleneck.JOURNAL
     assert "97 % of that in waiting for the disk" in verdict.evidence
     assert verdict.gain == pytest.approx(1.87, abs=0.01)
+
+
+def test_a_journal_that_waits_for_a_core_is_no_slow_disk() -> None:
+    verdict = judge(
+        crawled({Feed.COMMIT: 100.0}, commit_ran=100.0, synced=5.0, commit_cpu=5.0, loop_cpu=10.0, loop_starved=80.0)
+    )
+
+    assert verdict.kind is Bottleneck.CORES
 
 
 def test_a_journal_that_is_always_busy_with_small_commits_bounds_nothing() -> None:
