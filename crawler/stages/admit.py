@@ -80,7 +80,7 @@ class Admit:
         self._jitter = jitter
         self.agent = fetch.user_agent
         self._spared: dict[int, int] = {}
-        """URLs whose last requests met connections that the server had closed, and how many did."""
+        """URLs whose requests met connections that the server had closed, and how many did."""
 
     def __call__(self, source: CrawlURL) -> Fetched | None:
         """Return None if ``source`` may be fetched; else how it ends, and its host is free again."""
@@ -131,16 +131,20 @@ class Admit:
         queue = self._queues.hosts[source.host]
         self._queues.done(source, now, sent=bool(fetched.sent_at))
         hold = self._hold(queue, fetched, now) if self._troubles(queue, fetched, now) else 0.0
-        spared = self._spared.pop(source.id, 0)
         if fetched.outcome is None:
+            self._spared.pop(source.id, None)
             return Fate()
+        spared = self._spared.get(source.id, 0)
         if fetched.outcome is Outcome.DISCONNECTED and fetched.timings.reused and spared < _MOST_SPARED:
             # The server had closed a connection that we kept, so no attempt was made.
             # Not without end: a server that hangs up on the same URL every time must not keep us for ever.
             self._spared[source.id] = spared + 1
             return Fate(replace(source, attempts=source.attempts - 1, due=now))
         at = self._next_attempt(fetched.outcome, source.attempts, fetched.retry_after)
-        return Fate(None if at is None else replace(source, due=at), hold)
+        if at is None:
+            self._spared.pop(source.id, None)
+            return Fate(hold_until=hold)
+        return Fate(replace(source, due=at), hold)
 
     def again(self, source: CrawlURL) -> None:
         """Let a URL come up for its next attempt."""
