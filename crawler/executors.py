@@ -178,6 +178,8 @@ class Processes(Generic[T, R]):
         self.replaced = 0
         self.cpu = 0.0
         """CPU seconds of tasks so far, over all workers."""
+        self._taken = 0.0
+        self._since: dict[_Worker, float] = {}
         self._rules = rules
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
@@ -197,6 +199,10 @@ class Processes(Generic[T, R]):
     def bytes_waiting(self) -> int:
         """Bytes of the tasks that wait for a worker."""
         return self._batches.bytes_waiting
+
+    def taken(self) -> tuple[float, float]:
+        """Return the seconds that workers had batches which are back, and those that they have had the others."""
+        return self._taken, sum(time.perf_counter() - since for since in self._since.values())
 
     async def close(self) -> None:
         """End all workers. What runs is abandoned."""
@@ -218,7 +224,7 @@ class Processes(Generic[T, R]):
     async def _batch(self, worker: _Worker, tasks: list[T]) -> list[Any]:
         await self._ready(worker)
         try:
-            results = await worker.run(tasks)
+            results = await self._timed(worker, tasks)
         except (BrokenProcessPool, TimeoutError) as error:
             casualty = await self._replace(worker, error)
             return await self._one_by_one(worker, tasks, casualty)
@@ -226,6 +232,13 @@ class Processes(Generic[T, R]):
             return await self._one_by_one(worker, tasks, Casualty(Death.CRASH, f"{type(error).__name__}: {error}"))
         self.cpu += sum(cpu for _, _, cpu in results) / 1e9
         return results
+
+    async def _timed(self, worker: _Worker, tasks: list[T]) -> list[Any]:
+        self._since[worker] = time.perf_counter()
+        try:
+            return await worker.run(tasks)
+        finally:
+            self._taken += time.perf_counter() - self._since.pop(worker)
 
     async def _ready(self, worker: _Worker) -> None:
         """Wait until a worker has started; one that cannot is started anew a few times."""

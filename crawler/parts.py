@@ -133,6 +133,7 @@ class Parts:
             carried=lambda: engine.bytes_waiting,
             synced=lambda: self.commit.synced,
             lookups=lambda: self.session.lookups,
+            taken=self.processes.taken,
         )
         return Probe(self._ledger, rules, sources)
 

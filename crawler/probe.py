@@ -40,6 +40,7 @@ _WARM_UP = 10.0
 """Seconds after which the evidence begins, though no page has been finished."""
 _WINDOW = 10
 """Seconds that the live verdict looks back."""
+_FULL = (Feed.PARSE, Feed.MIRROR, Feed.COMMIT, Feed.CALLER)
 _MOST_BLAMED = 1_000
 _LATE = 0.005
 """Seconds by which an idle loop is never late."""
@@ -62,6 +63,8 @@ class Sources:
     synced: Callable[[], float]
     """Seconds for which the journal waited for the disk."""
     lookups: Callable[[], int]
+    taken: Callable[[], tuple[float, float]]
+    """Seconds that parse workers had batches which are back, and those that they have had the others."""
 
 
 class Probe:
@@ -154,6 +157,8 @@ class Probe:
             for cause, share in self._why(state, scan).items():
                 self._sampled[state, cause] += share * seconds
                 self._blame(cause, scan, seconds)
+        elif state in _FULL:  # the feed looked when it began to wait; since then the pages have moved on
+            self._sampled[state, Cause(self._ledger.backlog.name.lower())] += seconds
 
     def _why(self, state: Feed, scan: Scan) -> dict[Cause, float]:
         """Return the causes of a state, with their shares."""
@@ -229,7 +234,7 @@ class Probe:
             loop_starved=self._cores.starved(),
             main_cpu=process_time(),
             machine=self._cores.machine(),
-            parse_ran=parse.running.total,
+            parse_ran=_so_far(parse.running.total, *sources.taken()),
             parse_cpu=parse.cpu,
             mirror_ran=ledger.mirror.running.total,
             commit_ran=commit.running.total,
@@ -254,3 +259,8 @@ class Probe:
             spare=self._spare,
             carried=self._carried,
         )
+
+
+def _so_far(counted: float, back: float, away: float) -> float:
+    """Add to what has been counted what batches that are not back will have run so far, if they are like those."""
+    return counted + away * (min(1.0, counted / back) if back else 1.0)

@@ -47,8 +47,8 @@ MACHINE = Machine("2026-01-31", 2, "a <CPU> & more", "Linux 6", "CPython 3.11", 
 MODELS = {SERIAL, THREADS, PROCESSES, QUEUE, ALONE, WITH_THREADS, HYBRID}
 
 
-def row(model: str, wall: float, cpu: float, own: float = 0.1, held_up: float = 0.0) -> Row:
-    return Row(model, (Once(0.1, wall, cpu, own, held_up),))
+def row(model: str, wall: float, cpu: float, own: float = 0.1, *, held_up: float = 0.0, others: float = 0.0) -> Row:
+    return Row(model, (Once(0.1, wall, cpu, own, held_up, others),))
 
 
 def fetched(*rows: Row) -> Measured:
@@ -69,7 +69,7 @@ def costs(page: float = 400.0, tiny: float = 10.0) -> Costs:
 
 
 def test_work_that_waits_is_won_by_waiting_for_many_at_once() -> None:
-    said = lessons(fetched(row(SERIAL, 32.0, 0.4), row(THREADS, 0.8, 0.5), row(PROCESSES, 16.0, 0.6)), SIZE)
+    said = lessons(fetched(row(SERIAL, 32.0, 0.4), row(THREADS, 0.8, 0.5), row(PROCESSES, 16.0, 0.6)), SIZE, 2)
 
     assert said[0] == "Done serially, 99% of the time is waiting: this is work that waits."
     assert said[1] == (
@@ -80,7 +80,7 @@ def test_work_that_waits_is_won_by_waiting_for_many_at_once() -> None:
 
 
 def test_work_that_computes_is_won_by_processes_and_threads_take_turns() -> None:
-    said = lessons(parsed(row(SERIAL, 2.0, 2.0), row(THREADS, 2.0, 2.1), row(PROCESSES, 1.1, 2.2)), SIZE)
+    said = lessons(parsed(row(SERIAL, 2.0, 2.0), row(THREADS, 2.0, 2.1), row(PROCESSES, 1.1, 2.2)), SIZE, 2)
 
     assert said[0] == "Done serially, only 0% of the time is waiting: this is work that computes."
     assert said[1].startswith("Fastest: processes, 1.82 times as fast as serial")
@@ -89,29 +89,35 @@ def test_work_that_computes_is_won_by_processes_and_threads_take_turns() -> None
 
 
 def test_threads_that_do_gain_are_not_said_to_take_turns_only() -> None:
-    said = lessons(parsed(row(SERIAL, 2.0, 2.0), row(THREADS, 1.25, 2.1)), SIZE)
+    said = lessons(parsed(row(SERIAL, 2.0, 2.0), row(THREADS, 1.25, 2.1)), SIZE, 2)
 
     assert said[2].startswith("2 threads are 1.60 times as fast as one: what lets go of the GIL")
 
 
 def test_nothing_is_said_to_be_faster_than_serial_where_nothing_is() -> None:
-    said = lessons(parsed(row(SERIAL, 1.0, 1.0), row(PROCESSES, 1.5, 2.5)), SIZE)
+    said = lessons(parsed(row(SERIAL, 1.0, 1.0), row(PROCESSES, 1.5, 2.5)), SIZE, 2)
 
     assert said[1].startswith("Nothing is faster than serial (1.00 s).")
     assert "Pages cost more to send" in said[1]
 
 
 def test_a_core_that_others_have_is_not_mistaken_for_waiting() -> None:
-    said = lessons(parsed(row(SERIAL, 4.0, 1.0, held_up=3.0), row(PROCESSES, 3.0, 1.2)), SIZE)
+    said = lessons(parsed(row(SERIAL, 4.0, 1.0, held_up=3.0), row(PROCESSES, 3.0, 1.2)), SIZE, 2)
 
     assert "work that computes" in said[0]
-    assert said[1].startswith("Other programs kept the cores from it for 75% of the time")
+
+
+@pytest.mark.parametrize(("others", "warned"), [(0.1, False), (4.0, True)])
+def test_it_is_said_when_other_programs_had_the_cores(others: float, warned: bool) -> None:  # noqa: FBT001  a case
+    said = lessons(parsed(row(SERIAL, 4.0, 4.0), row(PROCESSES, 4.0, 4.0, others=others)), SIZE, 2)
+
+    assert (said[-1].startswith("Other programs took up to 50% of the cores")) == warned
 
 
 def test_models_within_a_tenth_are_called_level() -> None:
     rows = row(SERIAL, 9.0, 0.1), row(THREADS, 1.0, 0.1), row(ALONE, 1.09, 0.1), row(HYBRID, 1.2, 0.1)
 
-    said = lessons(fetched(*rows), SIZE)
+    said = lessons(fetched(*rows), SIZE, 2)
 
     assert "level with it within 10 %: asyncio alone. " in said[1]
 
@@ -121,11 +127,11 @@ def test_models_within_a_tenth_are_called_level() -> None:
     [
         (2.0, 1.0, "The hybrid beats one loop that does everything, 2.0 times as fast"),
         (1.0, 1.5, "One loop that does everything beats the hybrid, 1.50 times as fast"),
-        (1.0, 1.05, "One loop that does everything and the hybrid are level"),
+        (1.0, 1.05, "One loop that does everything and the hybrid are level in time, and one loop is cheaper"),
     ],
 )
 def test_the_loop_and_the_hybrid_are_compared_by_their_figures(alone: float, hybrid: float, sentence: str) -> None:
-    said = lessons(parsed(row(ALONE, alone, 1.0, own=1.0), row(HYBRID, hybrid, 1.3, own=0.4)), SIZE)
+    said = lessons(parsed(row(ALONE, alone, 1.0, own=1.0), row(HYBRID, hybrid, 1.3, own=0.4)), SIZE, 2)
 
     assert said == [
         f"{sentence}; the hybrid takes 1.30 times the CPU in all, and 0.40 times in the loop's own process."
@@ -133,7 +139,7 @@ def test_the_loop_and_the_hybrid_are_compared_by_their_figures(alone: float, hyb
 
 
 def test_the_price_of_the_crawler_is_told_against_the_bare_hybrid() -> None:
-    said = lessons(parsed(row(HYBRID, 1.0, 1.0), row(CRAWLER, 1.5, 2.5)), SIZE)
+    said = lessons(parsed(row(HYBRID, 1.0, 1.0), row(CRAWLER, 1.5, 2.5)), SIZE, 2)
 
     assert said[-1].startswith("The crawler takes 1.50 times the bare hybrid's time and 2.5 times its CPU")
 
@@ -143,7 +149,7 @@ def test_the_winner_that_is_named_took_the_least_time(walls: list[float], busy: 
     rows = [row(model, wall, wall * busy) for model, wall in zip(sorted(MODELS), walls, strict=True)]
     fastest = {each.model for each in rows if each.wall == min(walls)}
 
-    said = " ".join(lessons(fetched(*rows), SIZE))
+    said = " ".join(lessons(fetched(*rows), SIZE, 2))
 
     named = re.search(r"Fastest: (.+?), |Nothing is faster than (serial)", said)
     assert named
@@ -181,10 +187,14 @@ def test_waiting_is_what_the_cores_could_have_computed_and_did_not() -> None:
     assert row(SERIAL, 1.0, 2.1).waiting(2) == 0.0
 
 
-def test_a_row_tells_medians() -> None:
-    runs = tuple(Once(0.1, wall, wall / 2, 0.1, 0.0) for wall in (9.0, 1.0, 2.0))
+def test_a_row_tells_medians_of_the_runs_in_which_others_took_least() -> None:
+    runs = tuple(
+        Once(0.1, wall, wall / 2, 0.1, 0.0, others)
+        for wall, others in ((9.0, 0.1), (1.0, 5.0), (2.0, 0.2), (3.0, 0.3), (1.5, 7.0))
+    )
 
-    assert (Row(SERIAL, runs).wall, Row(SERIAL, runs).cpu) == (2.0, 1.0)
+    assert (Row(SERIAL, runs).wall, Row(SERIAL, runs).cpu) == (3.0, 1.5)
+    assert Row(SERIAL, runs).others(2) == pytest.approx(0.05)
 
 
 def test_the_cpu_time_of_the_tree_has_that_of_children_dead_and_alive() -> None:
@@ -295,14 +305,14 @@ def test_sentences_of_the_docs_page_are_those_of_its_figures() -> None:
     assert picture(figures) == (ROOT / "docs" / "pictures" / "execution-models.svg").read_text(encoding="utf-8")
     flat = " ".join(text.split())
     for measured in figures.works:
-        for sentence in lessons(measured, figures.size):
+        for sentence in lessons(measured, figures.size, figures.machine.cores):
             assert sentence in flat
     assert batches(figures.costs) in flat
     assert figures.machine.date in text
 
 
 def test_a_work_without_a_serial_row_says_only_what_it_can() -> None:
-    assert lessons(replace(parsed(), rows=(row(HYBRID, 1.0, 1.0),)), SIZE) == []
+    assert lessons(replace(parsed(), rows=(row(HYBRID, 1.0, 1.0),)), SIZE, 2) == []
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

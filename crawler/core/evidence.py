@@ -160,16 +160,17 @@ class Evidence:
     def loop_busy(self) -> float:
         """Share of the time in which the loop could do nothing else.
 
-        Its thread ran, or was ready to run and found no core free; or, if that was more, it did not answer at once
-        for whatever reason: a call that blocks it, or another thread that has the interpreter.
+        Its process ran, whose threads share one interpreter, or the loop's thread found no core free;
+        or, if that was more, it did not answer at once for whatever reason, such as a call that blocks it.
         """
-        late = self.used.late / self.used.samples if self.used.samples else 0.0
-        return min(1.0, max(late, (self.used.loop_cpu + self.used.loop_starved) / self.used_time))
+        used = self.used
+        late = used.late / used.samples if used.samples else 0.0
+        return min(1.0, max(late, (max(used.main_cpu, used.loop_cpu) + used.loop_starved) / self.used_time))
 
     @property
     def starved(self) -> float:
         """Share of the loop's busy time in which it was ready to run and found no core free."""
-        whole = self.used.loop_cpu + self.used.loop_starved
+        whole = max(self.used.main_cpu, self.used.loop_cpu) + self.used.loop_starved
         return (
             self.used.loop_starved / whole * min(1.0, whole / self.used_time / max(1e-9, self.loop_busy))
             if whole

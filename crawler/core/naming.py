@@ -107,20 +107,23 @@ def _wire(evidence: Evidence, shares: Shares) -> Verdict:
 
 
 def _loop(evidence: Evidence, shares: Shares) -> Verdict:
-    used = evidence.used
-    ran = used.loop_cpu / evidence.used_time
-    blocked = max(0.0, evidence.loop_busy - ran - used.loop_starved / evidence.used_time)
-    other = f", and something blocked it {_percent(blocked)}" if blocked > _MINOR else ""
-    each = 1e3 * used.loop_cpu / max(1.0, used.pages)
+    used, time = evidence.used, evidence.used_time
+    ran, threads, starved = used.loop_cpu / time, (used.main_cpu - used.loop_cpu) / time, used.loop_starved / time
+    blocked = evidence.loop_busy - ran - max(0.0, threads) - starved
+    rest = {
+        "other threads of the process ran": threads,
+        "it found no core": starved,
+        "something blocked it": blocked,
+    }
+    more = "".join(f", {what} {_percent(part)}" for what, part in rest.items() if part > _MINOR)
+    remedy = "a second crawl beside this one, with half of the hosts, will if a core is free"
     return Verdict(
         kind=Bottleneck.LOOP,
         sentence=f"Bottleneck: the event loop: it was busy {_percent(evidence.loop_busy)} of the time",
-        evidence=f"Its thread ran {_percent(ran)} of the time, {each:.2f} ms a page{other}; "
-        f"the parse workers were busy {_percent(evidence.pool_busy)}.",
-        counterfactual="More concurrency or parse workers will not help; what blocks the loop belongs into a thread."
-        if blocked > ran
-        else "More concurrency or parse workers will not help; a second crawl beside this one, "
-        "with half of the hosts, will if a core is free.",
+        evidence=f"Its thread ran {_percent(ran)} of the time, {1e3 * used.loop_cpu / max(1.0, used.pages):.2f} ms "
+        f"a page{more}; the parse workers were busy {_percent(evidence.pool_busy)}.",
+        counterfactual="More concurrency or parse workers will not help; "
+        + ("what blocks the loop belongs into a thread." if blocked > ran else f"{remedy}."),
         short=f"the event loop {_percent(evidence.loop_busy)}",
         shares=shares,
     )
@@ -151,7 +154,7 @@ def _parse(evidence: Evidence, shares: Shares) -> Verdict:
     if more >= _WORTH:
         promise = f"{2 * rules.workers} workers instead of {rules.workers} {_times(more)}"
     else:
-        promise = f"More workers will not help: {evidence.cores_free:.1f} of {rules.cores} cores are free. More will"
+        promise = f"More workers will not help, more cores would: {evidence.cores_free:.1f} of {rules.cores} are free"
     return Verdict(
         kind=Bottleneck.PARSE,
         sentence=f"Bottleneck: {workers}: {_percent(share)} of the time fetching had to wait for them",

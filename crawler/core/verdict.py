@@ -17,6 +17,8 @@ as soon as it is relieved; else the verdict is *mixed*. A wrong verdict is worse
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from crawler.core.bottleneck import Bottleneck, Verdict, busy
 from crawler.core.evidence import Cause, Evidence
 from crawler.core.naming import NAMERS, mixed
@@ -48,12 +50,25 @@ def judge(evidence: Evidence) -> Verdict:
             sentence="Bottleneck: too short to tell",
             evidence=f"{used.pages:.0f} pages in {evidence.seconds:.1f} s.",
         )
-    (kind, share), *rest = shares.items()
-    rival = rest[0][1] if rest else 0.0
+    kind, share, rival = _first(shares)
     full = {one: part for one, part in busy(evidence).items() if part >= FULL and one not in _SAME.get(kind, (kind,))}
     if share < NAMED or rival > RIVAL * share or (full and kind in _OURS):
         return mixed(evidence, shares, full)
     return NAMERS[kind](evidence, shares)
+
+
+def _first(shares: Mapping[Bottleneck, float]) -> tuple[Bottleneck, float, float]:
+    """Return the kind with the largest share, that share, and the largest of the others.
+
+    The loop's work and its waiting for a core stand together against the others: the larger is named, and tells both.
+    """
+    together = sum(shares.get(kind, 0.0) for kind in _MAIN)
+    others = {kind: share for kind, share in shares.items() if kind not in _MAIN}
+    largest = max(others.values(), default=0.0)
+    if together >= largest:
+        return max(_MAIN, key=lambda kind: shares.get(kind, 0.0)), together, largest
+    kind, share = next(iter(others.items()))
+    return kind, share, max((together, *list(others.values())[1:2]))
 
 
 def shares_of(evidence: Evidence) -> dict[Bottleneck, float]:
@@ -90,6 +105,7 @@ _SPEAKS_FOR: dict[Bottleneck, tuple[Cause, ...]] = {
     Bottleneck.FEW_URLS: (Cause.FEW,),
 }
 """Causes that speak for one kind alone."""
+_MAIN = (Bottleneck.LOOP, Bottleneck.CORES)
 _SAME = {
     Bottleneck.WIRE: (Bottleneck.WIRE, Bottleneck.LATENCY),
     # Slots fill and workers seem busy when the loop, or a core, is what they wait for.

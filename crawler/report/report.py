@@ -129,7 +129,7 @@ class LedgerReport(Record, frozen=True, kw_only=True):
     feed: dict[str, float] = {}
     """Seconds for which each cause kept the next page from being started."""
     loop_busy: float = 0.0
-    """Share of the time in which the event loop's thread ran, or was ready to run and found no core free."""
+    """Share of the time in which the event loop could do nothing else."""
     loop_cpu: float = 0.0
     loop_starved: float = 0.0
     """Share of the time in which it was ready and found no core free; 0.0 where the system does not tell."""

@@ -42,7 +42,7 @@ class Case:
 
 
 DELAYED = (
-    Case(name="300 hosts of 20 pages", hosts=(20,) * 300, latency=0.1, delay=1.0, concurrency=64),
+    Case(name="300 hosts of 20 pages", hosts=(20,) * 300, latency=0.1, delay=1.0, concurrency=128),
     Case(name="one host of 100 pages among 300 of 4", hosts=(100, *(4,) * 300), latency=0.1, delay=0.3, concurrency=64),
 )
 EAGER = tuple(

@@ -172,8 +172,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--urls", type=_within(1, MOST_PAGES), default=300, metavar="N", help="pages to fetch (default 300)")
     add("--latency-ms", type=float, default=25.0, metavar="MS", help="time until the server answers (default 25)")
-    add("--pages", type=_within(1, MOST_PAGES), default=1500, metavar="N", help="pages to parse (default 1500)")
-    add("--tinies", type=_within(1, MOST_PAGES), default=1000, metavar="N", help="tiny pages (default 1000)")
+    add("--pages", type=_within(1, MOST_PAGES), default=1000, metavar="N", help="pages to parse (default 1000)")
+    add("--tinies", type=_within(1, MOST_PAGES), default=500, metavar="N", help="tiny pages (default 500)")
     add("--workers", type=_within(1, 64), default=cores(), metavar="N", help="processes (default: one a core)")
     add("--concurrency", type=_within(1, 256), default=64, metavar="N", help="pages in flight (default 64)")
     add("--repeat", type=_within(1, 100), default=3, metavar="N", help="runs of each model (default 3)")

@@ -28,44 +28,58 @@ class Once:
     """What this process had to bear of it: with its one GIL it has little more than one core for that."""
     held_up: float
     """How long this process's main thread could have gone on, but other programs had the cores."""
+    others: float
+    """Seconds of all cores that went to programs which have no part in this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """All runs of one model on one work; what is told are medians."""
+    """All runs of one model on one work; what is told are medians of the quieter half.
+
+    Quiet is a run in which other programs took little, whatever the run itself came to.
+    """
 
     model: str
     runs: tuple[Once, ...]
 
     @property
+    def quiet(self) -> list[Once]:
+        """The half of the runs in which other programs took least; of an odd number, the larger half."""
+        return sorted(self.runs, key=lambda run: run.others / run.wall)[: (len(self.runs) + 1) // 2]
+
+    @property
     def ready(self) -> float:
         """Seconds to get ready."""
-        return median(run.ready for run in self.runs)
+        return median(run.ready for run in self.quiet)
 
     @property
     def wall(self) -> float:
         """Seconds on the clock."""
-        return median(run.wall for run in self.runs)
+        return median(run.wall for run in self.quiet)
 
     @property
     def cpu(self) -> float:
         """Seconds of CPU."""
-        return median(run.cpu for run in self.runs)
+        return median(run.cpu for run in self.quiet)
 
     @property
     def own(self) -> float:
         """Seconds of CPU in the process that started the others."""
-        return median(run.own for run in self.runs)
+        return median(run.own for run in self.quiet)
 
     @property
     def busy(self) -> float:
         """CPU seconds to a second on the clock: 1 is one core at work all the time."""
-        return median(run.cpu / run.wall for run in self.runs)
+        return median(run.cpu / run.wall for run in self.quiet)
 
     @property
     def held_up(self) -> float:
         """The share of the time, 0..1, in which the main thread could have gone on but had no core."""
-        return median(min(1.0, run.held_up / run.wall) for run in self.runs)
+        return median(min(1.0, run.held_up / run.wall) for run in self.quiet)
+
+    def others(self, cores: int) -> float:
+        """Return the share, 0..1, of so many cores that other programs took."""
+        return median(min(1.0, run.others / (run.wall * cores)) for run in self.quiet)
 
     def waiting(self, cores: int) -> float:
         """Return the share, 0..1, of what so many cores could have computed meanwhile and did not."""

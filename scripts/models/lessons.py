@@ -29,17 +29,17 @@ _WAITS_IN_FEW = frozenset({SERIAL, PROCESSES, QUEUE})
 _COMPUTES_IN_MANY = frozenset({PROCESSES, QUEUE, HYBRID, CRAWLER})
 
 
-def lessons(measured: Measured, size: Size) -> list[str]:
+def lessons(measured: Measured, size: Size, cores: int) -> list[str]:
     """Say what a work is bound by, which model won and why, and what the others teach."""
     serial, said = measured.row(SERIAL), []
     if serial:
         said.append(_nature(serial))
-        said.extend(_held_up(serial))
         said.append(f"{_winner(measured, serial)} {_why(measured, serial, size)}")
         if not _waits(serial):
             said.extend(_gil(measured, serial))
     said.extend(_inline_or_hybrid(measured))
     said.extend(_price_of_the_crawler(measured))
+    said.extend(_others(measured, cores))
     return said
 
 
@@ -64,11 +64,11 @@ def _nature(serial: Row) -> str:
     return f"Done serially, only {waiting:.0%} of the time is waiting: this is work that computes."
 
 
-def _held_up(serial: Row) -> list[str]:
-    if serial.held_up < LEVEL - 1:
+def _others(measured: Measured, cores: int) -> list[str]:
+    most = max((row.others(cores) for row in measured.rows), default=0.0)
+    if most < LEVEL - 1:
         return []
-    said = f"Other programs kept the cores from it for {serial.held_up:.0%} of the time"
-    return [f"{said}: take the times with care, and go by the CPU."]
+    return [f"Other programs took up to {most:.0%} of the cores: take the times with care, and go by the CPU."]
 
 
 def _winner(measured: Measured, serial: Row) -> str:
@@ -125,7 +125,8 @@ def _inline_or_hybrid(measured: Measured) -> list[str]:
 
 def _faster(alone: Row, hybrid: Row) -> str:
     if max(alone.wall, hybrid.wall) <= LEVEL * min(alone.wall, hybrid.wall):
-        return "One loop that does everything and the hybrid are level"
+        thrifty = "one loop" if alone.cpu <= hybrid.cpu else "the hybrid"
+        return f"One loop that does everything and the hybrid are level in time, and {thrifty} is cheaper"
     if alone.wall < hybrid.wall:
         return f"One loop that does everything beats the hybrid, {_times(hybrid.wall / alone.wall)} as fast"
     return f"The hybrid beats one loop that does everything, {_times(alone.wall / hybrid.wall)} as fast"

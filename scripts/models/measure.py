@@ -70,11 +70,14 @@ class Meter:
                 return _rounded(replace(once, ready=ready)), _sum(pieces)
 
     def _run(self, run: Callable[[], Iterable[Piece]]) -> tuple[Once, Iterable[Piece]]:
-        before = tree_cpu(self._besides)
-        held_up, own, began = _held_up(), time.process_time(), time.perf_counter()
+        tree, beside = tree_cpu(self._besides), sum(map(_cpu, self._besides))
+        idle, held_up, own, began = _idle(), _held_up(), time.process_time(), time.perf_counter()
         pieces = run()
         wall, own = time.perf_counter() - began, time.process_time() - own
-        return Once(0.0, wall, tree_cpu(self._besides) - before, own, _held_up() - held_up), pieces
+        idle, held_up = _idle() - idle, _held_up() - held_up
+        tree, beside = tree_cpu(self._besides) - tree, sum(map(_cpu, self._besides)) - beside
+        others = max(0.0, wall * (os.cpu_count() or 1) - idle - tree - beside)
+        return Once(0.0, wall, tree, own, held_up, others), pieces
 
 
 def _rounded(once: Once) -> Once:
@@ -141,6 +144,15 @@ def _held_up() -> float:
     with suppress(OSError, IndexError):
         return int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
     return 0.0
+
+
+def _idle() -> float:
+    """Return for how many seconds cores have had nothing to do, all together; in hundredths.
+
+    Source: proc_stat(5), the columns idle and iowait.
+    """
+    line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    return sum(map(int, line.split()[4:6])) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> Machine:

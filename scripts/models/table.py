@@ -57,7 +57,8 @@ def head(machine: Machine, size: Size) -> Group:
         ),
         Text(f"\n{facts(machine)}", "dim"),
         Text(
-            f"Medians of up to {size.repeat} runs. CPU: user and system time of all processes, the server excepted; "
+            f"Medians of the quieter half of up to {size.repeat} runs. "
+            "CPU: user and system time of all processes, the server excepted; "
             "own: of it, in the main process. Waiting: 1 - CPU / (time * cores).\n",
             "dim",
         ),
@@ -113,7 +114,7 @@ def work(measured: Measured, size: Size, cores: int) -> Group:
             f"{serial.wall / row.wall:.2f}" if serial else "",
             style="bold green" if row is best else "",
         )
-    return Group(table, _sentences(lessons.lessons(measured, size)))
+    return Group(table, _sentences(lessons.lessons(measured, size, cores)))
 
 
 def costs(measured: Costs) -> Group:

@@ -258,3 +258,11 @@ def test_whatever_was_measured_there_is_a_verdict_whose_shares_add_up(
     assert not shares or sum(shares.values()) == pytest.approx(1.0)
     assert verdict.gain == 0.0 or 1.0 <= verdict.gain <= 2.0
     assert verdict.sentence.startswith("Bottleneck: ")
+
+
+def test_the_loop_and_the_core_it_waits_for_are_one_bottleneck_with_two_names() -> None:
+    verdict = judge(crawled(SLOTS, loop_cpu=55.0, main_cpu=60.0, loop_starved=35.0))
+
+    assert verdict.kind is Bottleneck.LOOP
+    assert "it found no core 35 %" in verdict.evidence
+    assert verdict.shares[Bottleneck.CORES] > 0.3
