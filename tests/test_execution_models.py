@@ -75,7 +75,7 @@ def test_work_that_waits_is_won_by_waiting_for_many_at_once() -> None:
     assert said[1] == (
         "Fastest: threads, 40 times as fast as serial (800 ms against 32.00 s). "
         "It waits for up to 64 pages at once, which takes 500 ms at the least; "
-        "2 blocking processes wait for 2, and are 2.0 times as fast."
+        "processes that block (2) wait for no more than they are, and come to 2.0 times."
     )
 
 
@@ -84,7 +84,7 @@ def test_work_that_computes_is_won_by_processes_and_threads_take_turns() -> None
 
     assert said[0] == "Done serially, only 0% of the time is waiting: this is work that computes."
     assert said[1].startswith("Fastest: processes, 1.82 times as fast as serial")
-    assert said[1].endswith("It computes in 2 processes, each with a GIL of its own.")
+    assert said[1].endswith("It computes in processes (2), each with a GIL of its own.")
     assert said[2] == "2 threads are 1.00 times as fast as one: they take turns at one GIL."
 
 

@@ -29,7 +29,7 @@ class Once:
     held_up: float
     """How long this process's main thread could have gone on, but other programs had the cores."""
     others: float
-    """Seconds of all cores that went to programs which have no part in this."""
+    """Seconds of our cores that went to programs which have no part in this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def _why(measured: Measured, serial: Row, size: Size) -> str:
     if _waits(serial):
         return _why_waiting(measured, serial, size)
     if best in _COMPUTES_IN_MANY:
-        return f"It computes in {size.workers} processes, each with a GIL of its own."
+        return f"It computes in processes ({size.workers}), each with a GIL of its own."
     return "Pages cost more to send to other processes here than other cores gain, or no other core was free."
 
 
@@ -99,13 +99,13 @@ def _why_waiting(measured: Measured, serial: Row, size: Size) -> str:
     sentence = f"It waits for up to {size.concurrency} pages at once, which takes {seconds(least)} at the least"
     if processes:
         gain = _times(serial.wall / processes.wall)
-        sentence += f"; {size.workers} blocking processes wait for {size.workers}, and are {gain} as fast"
+        sentence += f"; processes that block ({size.workers}) wait for no more than they are, and come to {gain}"
     return f"{sentence}."
 
 
 def _gil(measured: Measured, serial: Row) -> list[str]:
     threads = measured.row(THREADS)
-    if threads is None:
+    if threads is None or measured.threads < 2:
         return []
     gain = serial.wall / threads.wall
     said = f"{measured.threads} threads are {_times(gain)} as fast as one"

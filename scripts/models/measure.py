@@ -76,7 +76,7 @@ class Meter:
         wall, own = time.perf_counter() - began, time.process_time() - own
         idle, held_up = _idle() - idle, _held_up() - held_up
         tree, beside = tree_cpu(self._besides) - tree, sum(map(_cpu, self._besides)) - beside
-        others = max(0.0, wall * (os.cpu_count() or 1) - idle - tree - beside)
+        others = max(0.0, wall * cores() - idle - tree - beside)
         return Once(0.0, wall, tree, own, held_up, others), pieces
 
 
@@ -147,12 +147,13 @@ def _held_up() -> float:
 
 
 def _idle() -> float:
-    """Return for how many seconds cores have had nothing to do, all together; in hundredths.
+    """Return for how many seconds our cores have had nothing to do, all together; in hundredths.
 
     Source: proc_stat(5), the columns idle and iowait.
     """
-    line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
-    return sum(map(int, line.split()[4:6])) / os.sysconf("SC_CLK_TCK")
+    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    lines = (line.split() for line in Path("/proc/stat").read_text(encoding="ascii").splitlines())
+    return sum(int(line[4]) + int(line[5]) for line in lines if line[0] in ours) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> Machine:
