@@ -34,24 +34,30 @@ async def results(processes: Processes[tuple[str, object], object], *tasks: tupl
     return [result for result, _ in await asyncio.gather(*(processes(task) for task in tasks))]
 
 
-async def test_a_batch_takes_everything_that_waits_up_to_its_bound() -> None:
-    seen: list[list[int]] = []
-    gate = asyncio.Event()
+class Held:
+    """Runs batches, none of which ends before the gate opens, and remembers them."""
 
-    async def run(batch: list[int]) -> list[int]:
-        seen.append(batch)
-        await gate.wait()
+    def __init__(self) -> None:
+        self.seen: list[list[int]] = []
+        self.gate = asyncio.Event()
+
+    async def __call__(self, batch: list[int]) -> list[int]:
+        self.seen.append(batch)
+        await self.gate.wait()
         return batch
 
-    batches: Batches[int, int] = Batches(run, runners=1, most=3, most_bytes=100)
+
+async def test_a_batch_takes_everything_that_waits_up_to_its_bound() -> None:
+    runner = Held()
+    batches: Batches[int, int] = Batches(runner, runners=1, most=3, most_bytes=100)
     first = asyncio.create_task(batches(0))
     await asyncio.sleep(0)
     rest = [asyncio.create_task(batches(n)) for n in range(1, 6)]
     await asyncio.sleep(0)
-    gate.set()
+    runner.gate.set()
     await asyncio.gather(first, *rest)
 
-    assert seen == [[0], [1, 2, 3], [4, 5]]
+    assert runner.seen == [[0], [1, 2, 3], [4, 5]]
 
 
 async def test_a_batch_keeps_its_bound_in_bytes_but_a_large_task_goes_alone() -> None:
@@ -104,24 +110,17 @@ async def test_the_error_of_a_batch_is_the_error_of_each_of_its_tasks() -> None:
 
 
 async def test_a_task_whose_caller_has_gone_is_left_out() -> None:
-    seen: list[list[int]] = []
-    gate = asyncio.Event()
-
-    async def run(batch: list[int]) -> list[int]:
-        seen.append(batch)
-        await gate.wait()
-        return batch
-
-    batches: Batches[int, int] = Batches(run, runners=1, most=9, most_bytes=100)
+    runner = Held()
+    batches: Batches[int, int] = Batches(runner, runners=1, most=9, most_bytes=100)
     first = asyncio.create_task(batches(1))
     await asyncio.sleep(0)
     gone, kept = asyncio.create_task(batches(2)), asyncio.create_task(batches(3))
     await asyncio.sleep(0)
     gone.cancel()
-    gate.set()
+    runner.gate.set()
     await asyncio.gather(first, kept)
 
-    assert seen == [[1], [3]]
+    assert runner.seen == [[1], [3]]
 
 
 async def test_work_in_threads_runs_elsewhere_and_tells_what_it_cost() -> None:
