@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ from scripts.benchmarks.peers import contenders
 from scripts.benchmarks.pictures import Bar, bars
 from scripts.benchmarks.rehearsal import OUTLINKS, Rehearsal
 from scripts.benchmarks.tables import figure, table, write_place
-from scripts.benchmarks.web import Pages, Plan, address, links, served
+from scripts.benchmarks.web import Pages, Plan, Server, address, bind, links, served
 from tests.cli.command import ROOT, environment
 
 SIZES = st.integers(1, 3_000)
@@ -82,6 +84,23 @@ def test_a_polite_crawl_of_the_made_up_web_is_seen_by_its_server_as_it_was(tmp_p
     assert done.hurried == 0
     assert done.smallest_gap >= 0.05 - 1e-4
     assert done.makespan > done.span >= done.bound
+
+
+async def test_a_request_counts_from_its_arrival_and_not_from_when_the_server_came_round_to_it() -> None:
+    listeners, port = bind(1)
+    server, loop = Server(Plan(hosts=(1,))), asyncio.get_running_loop()
+    with socket.create_connection((address(0), port)) as client:
+        client.sendall(b"GET /0.html HTTP/1.1\r\n\r\n")
+        sent = time.time()
+
+        client.setblocking(False)
+        listening = loop.create_task(server.listen(listeners))
+        await loop.sock_recv(client, 1)
+    listening.cancel()
+    listeners[0].close()
+
+    ((arrived,),) = server.seen().requests
+    assert arrived <= sent
 
 
 def test_a_server_forgets_what_it_has_told() -> None:

@@ -138,7 +138,6 @@ class Server:
         while True:
             connection, _ = await loop.sock_accept(listener)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             task = loop.create_task(self._converse(host, connection))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -170,7 +169,7 @@ class Server:
             if not packet:
                 return ""
             head += packet
-            arrived = next((_time(note) for _, kind, note in notes if kind == _SO_TIMESTAMPNS), time.time())
+            arrived = _stamp(notes)
         self._requests[host].append(arrived)
         return head.split(b" ", 2)[1].decode("latin-1")
 
@@ -182,9 +181,34 @@ class Server:
         return _ANSWER % (b"200 OK", len(body)) + body
 
 
-def _time(note: bytes) -> float:
+def _stamp(notes: list[tuple[int, int, bytes]]) -> float:
+    """Return the Unix seconds at which the kernel took in the packet that came with these notes."""
+    (note,) = (note for _, kind, note in notes if kind == _SO_TIMESTAMPNS)
     seconds, nanoseconds = _TIME.unpack(note[: _TIME.size])
     return float(seconds) + float(nanoseconds) / 1e9
+
+
+def stamps(listeners: list[socket.socket]) -> None:
+    """Have the kernel note the arrival of each packet that comes through these listeners, from the very first.
+
+    Asked of a connection after it was accepted, the kernel would give the first request the time at which it was read.
+    And it begins to note times a moment after it was first asked: until then it does the same.
+
+    Raises:
+        OSError: it has not begun within some seconds.
+    """
+    for listener in listeners:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)  # a connection inherits it
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        probe.bind(("127.0.0.1", 0))
+        for _ in range(5_000):
+            probe.sendto(b"?", probe.getsockname())
+            sent = time.time()
+            time.sleep(0.001)
+            if _stamp(probe.recvmsg(1, 64)[1]) <= sent:
+                return
+    raise OSError("the kernel does not note the arrival of packets")
 
 
 def address(host: int) -> str:
@@ -205,6 +229,7 @@ def bind(hosts: int) -> tuple[list[socket.socket], int]:
             continue
         for listener in listeners:
             listener.setblocking(False)
+        stamps(listeners)
         return listeners, port
     raise OSError(f"no port is free on all of {hosts} addresses")
 
