@@ -24,6 +24,7 @@ from crawler.pages import Pages
 from crawler.parts import Parts
 from crawler.probe import Probe
 from crawler.report.compose import Run, compose, totals
+from crawler.report.course import course
 from crawler.report.jsonfile import encode
 from crawler.report.meters import ledger_report, verdict_report
 from crawler.report.report import Progress, Report, seed_report
@@ -206,6 +207,7 @@ class Crawler:
             totals=totals(counts),
             verdict=verdict_report(judge(evidence)),
             measured=ledger_report(evidence, probe.lag, most_waiting=probe.most_carried, looked=probe.looked),
+            course=course(probe.timeline, probe.rules),
         )
         self._report = compose(run, engine.tally, self._ledger, parts.queues)
         await parts.commit.write_report(encode(self._report))

@@ -25,6 +25,7 @@ from crawler.core.host_queues import HostQueues
 from crawler.core.ledger import Feed, Histogram, Ledger
 from crawler.core.scan import Scan
 from crawler.core.tally import Tally
+from crawler.core.timeline import Timeline
 from crawler.cores import Cores
 
 _OFTEN, _SELDOM = 0.05, 0.25
@@ -76,12 +77,14 @@ class Probe:
         self._sources = sources
         self.lag = Histogram()
         """How late the loop was, seconds."""
+        self.timeline = Timeline()
+        """How the crawl went, from start to stop."""
         self.most_carried = 0
         self.looked = 0.0
         """CPU seconds spent in looking."""
         self._sampled: defaultdict[tuple[Feed, Cause], float] = defaultdict(float)
         self._blamed: defaultdict[Blame, float] = defaultdict(float)
-        self._samples = self._ready = self._spare = self._carried = self._late = self._slots = 0.0
+        self._samples = self._ready = self._spare = self._carried = self._late = self._slots = self._allowed = 0.0
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
         self._cores = Cores()
@@ -96,13 +99,20 @@ class Probe:
         self._cores.open()
         self._began = self._last = perf_counter()
         self._first = self._latest = self._read(self._began)
+        self.timeline.see(self._first)
         self._again(_OFTEN)
 
     def stop(self) -> None:
         """Look no more; what was read stays."""
         if self._timer is not None:
             self._timer.cancel()
+        self.timeline.see(self._read(perf_counter()))
         self._cores.close()
+
+    @property
+    def rules(self) -> Rules:
+        """The bounds under which the crawl works."""
+        return self._rules
 
     def evidence(self, *, recent: bool = False) -> Evidence:
         """Return what the crawl, or only its last ten seconds, tells about itself."""
@@ -138,6 +148,7 @@ class Probe:
 
     def _keep(self, latest: Reading, *, begins: bool) -> None:
         self._latest = latest
+        self.timeline.see(latest)
         if begins:
             self._first = latest
             self._second.clear()
@@ -153,6 +164,7 @@ class Probe:
         scan = Scan(self._sources.queues, self._sources.now())
         self._ready += len(scan.ready) * seconds
         self._spare += scan.spare * seconds
+        self._allowed += scan.allowed * seconds
         if state in (Feed.SLOTS, Feed.WAIT, Feed.IDLE):
             for cause, share in self._why(state, scan).items():
                 self._sampled[state, cause] += share * seconds
@@ -252,11 +264,13 @@ class Probe:
             handshakes=requests.handshakes,
             lookups=sources.lookups(),
             rate_limited=requests.rate_limited,
+            outcomes=dict(sources.tally.outcomes),
             samples=self._samples,
             late=self._late,
             slots=self._slots,
             ready=self._ready,
             spare=self._spare,
+            allowed=self._allowed,
             carried=self._carried,
         )
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from crawler.core.ledger import Feed
+from crawler.core.outcomes import Outcome
 
 
 class Cause(StrEnum):
@@ -83,6 +84,8 @@ class Reading:
     handshakes: float = 0.0
     lookups: float = 0.0
     rate_limited: float = 0.0
+    outcomes: Mapping[Outcome, float] = field(default_factory=dict)
+    """URLs that ended, by outcome."""
     samples: float = 0.0
     """Seconds for which the numbers below were sampled; they are sums over those seconds."""
     late: float = 0.0
@@ -93,6 +96,8 @@ class Reading:
     """Hosts that could be asked."""
     spare: float = 0.0
     """Requests that could have been started if there had been slots."""
+    allowed: float = 0.0
+    """Requests a second that the delays of the hosts with URLs allow."""
     carried: float = 0.0
     """Bytes of bodies waiting for parse or commit."""
 

@@ -59,6 +59,11 @@ class HostQueue:
     """Seconds it was due, but all slots were taken."""
 
     @property
+    def waited(self) -> float:
+        """Seconds it had URLs and was not asked for one, though it could have taken a request."""
+        return self.polite_wait + self.slot_wait
+
+    @property
     def left(self) -> int:
         """URLs still to be fetched, in memory and on disk."""
         return len(self.waiting) + len(self.later) + self.backlog

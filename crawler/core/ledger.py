@@ -10,6 +10,7 @@ Time is an argument: seconds by any clock that is never set back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -17,6 +18,7 @@ from crawler.core.records import Timings
 
 _FINE = 3  # bits kept below the highest one: 2**3 buckets to a doubling
 _BUCKETS = (40 + 1) << _FINE
+_COARSE = 4  # buckets that are told as one
 
 
 class Histogram:
@@ -51,6 +53,16 @@ class Histogram:
             if count and seen >= wanted:
                 return min(self.largest, _middle(bucket) / 1e6)
         return self.largest
+
+    def spread(self) -> Iterator[tuple[float, int]]:
+        """Return bounds, seconds, two to a doubling, and how many durations lie between each and the one before."""
+        for first in range(0, _BUCKETS, _COARSE):
+            yield _end(first + _COARSE - 1) / 1e6, sum(self._counts[first : first + _COARSE])
+
+
+def _end(bucket: int) -> int:
+    shift = max(0, (bucket >> _FINE) - 1)
+    return (bucket - (shift << _FINE) + 1) << shift
 
 
 def _middle(bucket: int) -> float:

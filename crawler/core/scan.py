@@ -9,6 +9,8 @@ from crawler.core.host_queue import HostQueue
 from crawler.core.host_queues import HostQueues
 
 _SLACK = 1e-3
+_SHORTEST = 1e-6
+"""Seconds of delay that stand for none."""
 
 
 class Scan:
@@ -19,13 +21,24 @@ class Scan:
         self.kept: dict[Cause, list[HostQueue]] = {}
         self.spare = 0.0
         """Requests that could go out now, to hosts that are ready."""
+        self.allowed = 0.0
+        """Requests a second that the delays of hosts with URLs allow, those in flight included."""
         for queue in queues.hosts.values():
             if queue.scheduled <= now:
                 self.ready.append(queue)
                 places = 1 if queue.delay else queues.per_host - queue.in_flight
                 self.spare += min(places, max(1, queue.left))
+                self.allowed += _pace(queue)
             elif queue.left:
-                self.kept.setdefault(_keeps(queue, now), []).append(queue)
+                cause = _keeps(queue, now)
+                self.kept.setdefault(cause, []).append(queue)
+                self.allowed += 0.0 if cause is Cause.HOLD else _pace(queue)
+            elif queue.in_flight:
+                self.allowed += _pace(queue)
+
+
+def _pace(queue: HostQueue) -> float:
+    return 1.0 / max(queue.delay, _SHORTEST)
 
 
 def _keeps(queue: HostQueue, now: float) -> Cause:

@@ -12,6 +12,7 @@ from crawler.core.host_queues import HostQueues
 from crawler.core.ledger import Ledger, Stage
 from crawler.core.outcomes import State
 from crawler.core.tally import HostTally, Tally
+from crawler.report.course import spread
 from crawler.report.meters import percentiles
 from crawler.report.report import (
     Ending,
@@ -20,12 +21,14 @@ from crawler.report.report import (
     Problem,
     Report,
     SeedReport,
+    Slot,
     StageReport,
     Totals,
     VerdictReport,
 )
 
 _MOST_HOSTS = 50
+_MOST_WAITING = 20
 _MOST_PROBLEMS = 50
 
 
@@ -49,6 +52,7 @@ class Run:
     """The same, counted anew from the table."""
     verdict: VerdictReport
     measured: LedgerReport
+    course: tuple[Slot, ...] = ()
 
 
 def totals(counts: Mapping[tuple[State, str], int]) -> Totals:
@@ -89,6 +93,8 @@ def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Repor
         totals=total,
         conserved=run.known == total.done + total.failed + total.skipped + total.queued,
         latency=percentiles(ledger.latency),
+        latencies=spread(ledger.latency),
+        course=run.course,
         stages=tuple(_stage(stage) for stage in ledger.stages if stage.running.count),
         hosts=_hosts(tally.hosts, queues),
         hosts_total=len(tally.hosts),
@@ -117,8 +123,12 @@ def _stage(stage: Stage) -> StageReport:
 
 
 def _hosts(tallies: Mapping[str, HostTally], queues: HostQueues) -> tuple[HostReport, ...]:
-    first = sorted(tallies.items(), key=lambda one: -one[1].pages)[:_MOST_HOSTS]
-    return tuple(_host(key, tally, queues.hosts.get(key), robots=queues.robots) for key, tally in first)
+    most = sorted(tallies, key=lambda key: -tallies[key].pages)[:_MOST_HOSTS]
+    longest = sorted(queues.hosts.values(), key=lambda queue: -queue.waited)[:_MOST_WAITING]
+    besides = [queue.key for queue in longest if queue.waited and queue.key not in most]
+    return tuple(
+        _host(key, tallies.get(key, HostTally()), queues.hosts.get(key), robots=queues.robots) for key in most + besides
+    )
 
 
 def _host(key: str, tally: HostTally, queue: HostQueue | None, *, robots: bool) -> HostReport:
@@ -133,6 +143,8 @@ def _host(key: str, tally: HostTally, queue: HostQueue | None, *, robots: bool) 
         delay_kept=queue.delay if queue else 0.0,
         smallest_gap=gap if isfinite(gap) else None,
         rate_limited=queue.rate_limited if queue else 0,
+        waited_delay=queue.polite_wait if queue else 0.0,
+        waited_slot=queue.slot_wait if queue else 0.0,
     )
 
 

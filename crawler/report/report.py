@@ -106,6 +106,10 @@ class HostReport(Record, frozen=True, kw_only=True):
     """The shortest time seen from one request to the next; None with fewer than two requests."""
     rate_limited: int = 0
     """Answers 429 and 503."""
+    waited_delay: float = 0.0
+    """Seconds it had URLs and could have taken a request, but its delay had not passed."""
+    waited_slot: float = 0.0
+    """Seconds it was due, but all requests in flight were elsewhere."""
 
 
 class VerdictReport(Record, frozen=True, kw_only=True):
@@ -204,6 +208,31 @@ class SeedReport(Record, frozen=True, kw_only=True):
     bad_count: int = 0
 
 
+class Slot(Record, frozen=True, kw_only=True):
+    """A stretch of the run."""
+
+    at: float
+    """Seconds from the start of the run to its beginning."""
+    seconds: float
+    outcomes: dict[str, int] = {}
+    """URLs that ended in it, by outcome."""
+    bytes: int = 0
+    ceiling: float | None = None
+    """Pages a second that could have been finished, as things stood; None where that cannot be told."""
+    ceiling_by: str = ""
+    """What sets that bound; one of the verdict's kinds."""
+    shares: dict[str, float] = {}
+    """What held the crawl back, by the verdict's kinds, as shares of the slot."""
+
+
+class Bucket(Record, frozen=True, kw_only=True):
+    """Durations of about the same length."""
+
+    upto: float
+    """Seconds; longer than the bound of the bucket before."""
+    count: int
+
+
 class Report(Record, frozen=True, kw_only=True):
     """A crawl, told when it has ended."""
 
@@ -229,9 +258,13 @@ class Report(Record, frozen=True, kw_only=True):
     """Whether known = done + failed + skipped + queued."""
     latency: Percentiles = Percentiles()
     """From the request being sent to the last byte of the body."""
+    latencies: tuple[Bucket, ...] = ()
+    """The same, as they are spread."""
+    course: tuple[Slot, ...] = ()
+    """The run over time: slots of nearly the same length, of which there are never many."""
     stages: tuple[StageReport, ...] = ()
     hosts: tuple[HostReport, ...] = ()
-    """The hosts with the most pages."""
+    """The hosts with the most pages, and those that waited longest."""
     hosts_total: int = 0
     problems: tuple[Problem, ...] = ()
     connections: dict[str, int | float] = {}

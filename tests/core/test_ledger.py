@@ -94,3 +94,27 @@ def test_only_new_connections_count_for_looking_up_and_connecting() -> None:
     assert (requests.dns, requests.connect) == (0.1, 0.2)
     assert requests.first_byte == pytest.approx(0.8)
     assert requests.body == pytest.approx(1.0)
+
+
+@given(st.lists(st.floats(1e-6, 1e4), min_size=1))
+def test_a_spread_counts_each_duration_once_between_the_bounds_around_it(durations: list[float]) -> None:
+    histogram = Histogram()
+    for duration in durations:
+        histogram.add(duration)
+
+    spread = list(histogram.spread())
+
+    bounds = [bound for bound, _ in spread]
+    assert bounds == sorted(set(bounds))
+    assert sum(count for _, count in spread) == len(durations)
+    for bound in bounds:
+        below = sum(count for upto, count in spread if upto <= bound)
+        assert below == sum(int(duration * 1e6) < round(bound * 1e6) for duration in durations)
+
+
+def test_the_bounds_of_a_spread_double_twice() -> None:
+    bounds = [bound for bound, _ in Histogram().spread() if bound > 1e-4]
+
+    assert [round(later / earlier, 3) for earlier, later in zip(bounds, bounds[2:], strict=False)] == [2.0] * (
+        len(bounds) - 2
+    )

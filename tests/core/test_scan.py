@@ -69,3 +69,25 @@ def test_a_host_with_nothing_left_keeps_nobody() -> None:
     queues.next(NOW)
 
     assert kept(queues, NOW) == []
+
+
+def test_a_host_with_urls_allows_a_request_per_delay_whether_it_is_due_or_not() -> None:
+    queues = opened(delay=0.5, urls=1)
+
+    assert Scan(queues, NOW).allowed == 2.0
+
+    queues.next(NOW)
+    queues.sent("http://a", NOW)
+
+    assert Scan(queues, NOW + 0.1).allowed == 2.0
+
+
+def test_a_host_that_asked_to_be_left_alone_allows_nothing() -> None:
+    queues = opened()
+    url = queues.next(NOW)
+    queues.sent("http://a", NOW)
+    assert isinstance(url, CrawlURL)
+    queues.done(url, NOW + 0.1)
+    queues.hold("http://a", NOW + 60.0, NOW + 0.1)
+
+    assert Scan(queues, NOW + 5.0).allowed == 0.0

@@ -1,0 +1,36 @@
+"""The most pages a second that a crawl could have finished, as things stood.
+
+Two kinds of bounds are known for any stretch of time, and the lowest counts:
+
+- what the hosts allow: those with URLs left may be asked once per delay each;
+- what our own resources carry: one that is busy for a share U of the time carries 1/U times the load (utilisation law).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crawler.core.bottleneck import Bottleneck, busy
+from crawler.core.evidence import Evidence
+
+_IDLE = 0.02
+"""Utilisation below which a resource tells nothing about its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """A bound, and what sets it."""
+
+    by: Bottleneck
+    pages_per_second: float
+
+
+def ceiling(evidence: Evidence) -> Ceiling | None:
+    """Return the lowest bound; None where nothing is near one, as when nothing is done at all."""
+    used = evidence.used
+    rate = used.pages / evidence.used_time
+    bounds = [Ceiling(kind, rate / share) for kind, share in busy(evidence).items() if share >= _IDLE and rate]
+    if used.samples:
+        allowed = used.allowed / used.samples
+        bounds.append(Ceiling(Bottleneck.POLITENESS, max(rate, allowed)))  # a burst is counted where it ends
+    return min(bounds, key=lambda bound: bound.pages_per_second, default=None)

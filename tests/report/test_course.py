@@ -1,0 +1,48 @@
+"""What a report tells of a run over time, from crawls of a website on loopback."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from crawler import crawl
+from crawler.core.bottleneck import Bottleneck
+from crawler.core.ledger import Histogram
+from crawler.report.course import spread
+from crawler.report.jsonfile import decode
+from crawler.report.report import Bucket
+from tests.conftest import EAGER
+from tests.site import Site
+
+
+async def test_the_slots_of_a_run_add_up_to_all_of_it(site: Site, tmp_path: Path) -> None:
+    site.page("/", links=[f"/{number}" for number in range(60)])
+    for number in range(50):
+        site.page(f"/{number}", slow=0.02)
+
+    report = await crawl([site.url("/")], config=EAGER, out=tmp_path)
+
+    told = Counter[str]()
+    for slot in report.course:
+        told.update(slot.outcomes)
+    assert told == {"ok": 51, "http_client_error": 10}
+    assert sum(slot.bytes for slot in report.course) == report.bytes_received
+    assert sum(bucket.count for bucket in report.latencies) >= 61
+    assert all(set(slot.shares) <= {kind.value for kind in Bottleneck} for slot in report.course)
+    assert decode((tmp_path / "report.json").read_bytes()) == report
+
+
+def test_a_spread_begins_and_ends_with_buckets_that_hold_something() -> None:
+    histogram = Histogram()
+    histogram.add(0.0015)
+    histogram.add(0.0021)
+
+    assert spread(histogram) == (
+        Bucket(upto=0.001536, count=1),
+        Bucket(upto=0.002048, count=0),
+        Bucket(upto=0.003072, count=1),
+    )
+
+
+def test_nothing_has_no_spread() -> None:
+    assert spread(Histogram()) == ()
