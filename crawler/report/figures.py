@@ -7,6 +7,7 @@ a number that is not finite is a dash.
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 NONE = "-"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -74,6 +75,14 @@ def clock(seconds: float) -> str:
         return NONE
     minutes, whole = divmod(int(max(0.0, seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{whole:02}"
+
+
+def date(at: float) -> str:
+    """Write Unix seconds as ``2026-11-26 02:00 UTC``."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return NONE
 
 
 def share(part: float, whole: float) -> str:

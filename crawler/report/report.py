@@ -183,6 +183,34 @@ class LedgerReport(Record, frozen=True, kw_only=True):
     """CPU time spent in looking at all this, as a share of the crawl's."""
 
 
+class ChangesReport(Record, frozen=True, kw_only=True):
+    """What became of the pages since they were last seen; ``changes.jsonl`` names those that are not the same.
+
+    A round may take several runs, if the first ones are cut short; these are the counts of all of it so far.
+    """
+
+    round: int = 1
+    """How many times the folder has been crawled; in the first round there is nothing to compare with."""
+    since: float | None = None
+    """When the round before this one began; None in the first."""
+    new: int = 0
+    changed: int = 0
+    boilerplate: int = 0
+    """Other bytes, but the same main text."""
+    unchanged: int = 0
+    """304, or the same bytes."""
+    moved: int = 0
+    gone: int = 0
+    """404 or 410 where there was a page."""
+
+
+class HostLeft(Record, frozen=True, kw_only=True):
+    """What a run that ended early leaves to the next one, of one host."""
+
+    host: str
+    queued: int
+
+
 class Problem(Record, frozen=True, kw_only=True):
     """URLs of this run that failed for one and the same cause."""
 
@@ -272,6 +300,11 @@ class Report(Record, frozen=True, kw_only=True):
     cpu_workers: float = 0.0
     memory_peak: int = 0
     seeds: SeedReport = SeedReport()
+    changes: ChangesReport = ChangesReport()
+    left: tuple[HostLeft, ...] = ()
+    """The hosts with the most URLs still queued."""
+    left_hosts: int = 0
+    """Hosts that have any."""
     verdict: VerdictReport = VerdictReport()
     ledger: LedgerReport = LedgerReport()
 

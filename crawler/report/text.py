@@ -13,7 +13,7 @@ from textwrap import wrap
 from crawler.core.bottleneck import Bottleneck
 from crawler.core.outcomes import Outcome, State
 from crawler.core.text import printable
-from crawler.report.figures import NONE, count, duration, plural, rate, share, size, speed
+from crawler.report.figures import NONE, count, date, duration, plural, rate, share, size, speed
 from crawler.report.problems import advice
 from crawler.report.report import Ending, HostReport, Report
 
@@ -28,6 +28,15 @@ _ENDINGS = {
     Ending.NOTHING_FETCHED: "Nothing was fetched",
     Ending.LIMIT: "Stopped at a limit",
     Ending.INTERRUPTED: "Interrupted",
+}
+
+_CHANGES = {
+    "new": "new",
+    "changed": "changed",
+    "boilerplate": "changed around the same main text",
+    "unchanged": "unchanged",
+    "moved": "moved",
+    "gone": "gone",
 }
 
 
@@ -48,8 +57,10 @@ def text(report: Report, *, again: str = "", verify: str = "") -> str:
         _throughput(report),
         _stages(report),
         _hosts(report),
+        _changes(report),
         _skipped(report),
         _problems(report),
+        _left(report),
         _next(report, again, verify),
     )
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
@@ -174,6 +185,17 @@ def _host(host: HostReport) -> tuple[str, ...]:
     )
 
 
+def _changes(report: Report) -> Iterator[str]:
+    changes = report.changes
+    if changes.since is None:
+        return
+    yield f"What changed since {date(changes.since)}"
+    told = [(getattr(changes, change), words) for change, words in _CHANGES.items()]
+    width = max(len(count(number)) for number, _ in told)
+    for number, words in told:
+        yield f"  {count(number):>{width}}  {words}"
+
+
 def _skipped(report: Report) -> Iterator[str]:
     reasons = [
         (number, outcome)
@@ -215,6 +237,17 @@ def _next(report: Report, again: str, verify: str) -> Iterator[str]:
     elif report.ending is Ending.COMPLETE and verify:
         yield "Check what was written:"
         yield f"  {verify}"
+
+
+def _left(report: Report) -> Iterator[str]:
+    if not report.left:
+        return
+    shown = report.left[:HOSTS_SHOWN]
+    yield f"Left for the next run, on {plural(report.left_hosts, 'host')}"
+    rows = [(printable(left.host, limit=60), count(left.queued)) for left in shown]
+    yield from _table(("host", "queued"), rows, left=1)
+    if (more := report.left_hosts - len(shown)) > 0:
+        yield f"  and {plural(more, 'more host')}"
 
 
 def _outcome(name: str) -> Outcome | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.report.figures import clock, count, duration, plural, rate, share, size, speed
+from crawler.report.figures import clock, count, date, duration, plural, rate, share, size, speed
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,8 @@ def test_a_duration_never_breaks_its_column(seconds: float) -> None:
 @given(st.floats(0, 1e17))
 def test_a_size_never_breaks_its_column(number: float) -> None:
     assert len(size(number)) <= len("999.9 KiB")
+
+
+@pytest.mark.parametrize(("at", "text"), [(1_795_400_000.0, "2026-11-23 02:13 UTC"), (math.nan, "-"), (1e300, "-")])
+def test_a_moment_is_written_in_utc(at: float, text: str) -> None:
+    assert date(at) == text

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from crawler.core.outcomes import Outcome, State
 from crawler.report.problems import ADVICE, advice
-from crawler.report.report import Ending, HostReport, Problem, Report, Totals, VerdictReport
+from crawler.report.report import ChangesReport, Ending, HostLeft, HostReport, Problem, Report, Totals, VerdictReport
 from crawler.report.text import text
 from tests.report.samples import FULL, PLAIN
 
@@ -60,6 +60,25 @@ def test_every_part_of_a_full_report_is_told() -> None:
         "in detail    since 2020-01-01",
     ):
         assert part in told
+
+
+def test_what_changed_is_told_from_the_second_round_on() -> None:
+    changes = ChangesReport(round=2, since=1_795_400_000.0, new=3, changed=12, unchanged=1_000, gone=1)
+
+    told = text(with_changes(FULL, changes=changes))
+
+    assert "What changed" not in text(FULL)
+    assert "What changed since 2026-11-23 02:13 UTC\n      3  new\n     12  changed\n" in told
+    assert "  1,000  unchanged\n" in told
+
+
+def test_what_is_left_is_told_by_host() -> None:
+    left = tuple(HostLeft(host=f"http://h{number}", queued=90 - number) for number in range(12))
+
+    told = text(with_changes(FULL, left=left, left_hosts=14))
+
+    assert "Left for the next run, on 14 hosts\n  host       queued\n  http://h0      90\n" in told
+    assert "http://h9      81\n  and 4 more hosts\n" in told
 
 
 def test_columns_are_aligned() -> None:
