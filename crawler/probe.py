@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter, process_time, thread_time
 
-from crawler.core.evidence import Blame, Blamed, Cause, Evidence, Reading, Rules, between
+from crawler.core.evidence import Blame, Blamed, Cause, Estimate, Evidence, Reading, Rules, between
 from crawler.core.host_queues import HostQueues
 from crawler.core.ledger import Feed, Histogram, Ledger
 from crawler.core.scan import Scan
@@ -87,6 +87,7 @@ class Probe:
         self._samples = self._ready = self._spare = self._carried = self._late = self._slots = self._allowed = 0.0
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._parse_ran = Estimate()
         self._cores = Cores()
         self._began = self._last = 0.0
         self._warm = False
@@ -246,7 +247,7 @@ class Probe:
             loop_starved=self._cores.starved(),
             main_cpu=process_time(),
             machine=self._cores.machine(),
-            parse_ran=_so_far(parse.running.total, *sources.taken()),
+            parse_ran=self._parse_ran.read(parse.running.total, *sources.taken()),
             parse_cpu=parse.cpu,
             mirror_ran=ledger.mirror.running.total,
             commit_ran=commit.running.total,
@@ -273,8 +274,3 @@ class Probe:
             allowed=self._allowed,
             carried=self._carried,
         )
-
-
-def _so_far(counted: float, back: float, away: float) -> float:
-    """Add to what has been counted what batches that are not back will have run so far, if they are like those."""
-    return counted + away * (min(1.0, counted / back) if back else 1.0)

@@ -259,6 +259,30 @@ _USUAL = {
 """What a state means where no sample tells."""
 
 
+class Estimate:
+    """The meter of a place that tells what a batch has cost only when it is back.
+
+    What is away is taken for work like that which is back. It may turn out to be less, and then the meter stands still
+    until the truth has come up with it: a meter that was set back would find less than nothing between two readings.
+    """
+
+    __slots__ = ("_read",)
+
+    def __init__(self) -> None:
+        self._read = 0.0
+
+    def read(self, counted: float, back: float, away: float) -> float:
+        """Return the seconds of work so far; never less than the last time.
+
+        Args:
+            counted: of batches that are back.
+            back: seconds for which these were away.
+            away: seconds for which the others have been away.
+        """
+        self._read = max(self._read, counted + away * (min(1.0, counted / back) if back else 1.0))
+        return self._read
+
+
 def between(earlier: Reading, later: Reading) -> Reading:
     """Return what was used up between two moments."""
     used: dict[str, Any] = {}

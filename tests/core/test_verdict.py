@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.evidence import Blamed, Cause, Evidence, Reading, Rules, between
+from crawler.core.evidence import Blamed, Cause, Estimate, Evidence, Reading, Rules, between
 from crawler.core.ledger import Feed
 from crawler.core.verdict import Bottleneck, judge, shares_of
 
@@ -240,6 +240,18 @@ AMOUNTS = (
     *("commit_ran", "commits", "committed", "synced", "requests", "dns", "connect", "first_byte", "body"),
     *("rate_limited", "samples", "late", "slots", "ready", "spare", "mirror_ran", "journal_other"),
 )
+
+
+def test_work_that_is_away_is_taken_for_work_like_that_which_is_back() -> None:
+    assert Estimate().read(counted=2.0, back=4.0, away=1.0) == 2.5
+
+
+def test_a_meter_is_not_set_back_when_work_turns_out_to_be_less_than_it_was_taken_for() -> None:
+    meter = Estimate()
+    assert meter.read(counted=0.0, back=0.0, away=0.5) == 0.5
+
+    assert meter.read(counted=0.1, back=0.6, away=0.0) == 0.5
+    assert meter.read(counted=0.7, back=1.2, away=0.0) == 0.7
 
 
 @given(
