@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from crawler.config import Config
 from crawler.core.ledger import Ledger
@@ -94,16 +94,17 @@ class Crawler:
     async def __aenter__(self) -> Self:
         self._started_at = self._now()
         try:
-            await self._parts.open(self._queued, self._begin)
+            # What a cancelled opening had just taken, nobody would let go of.
+            await _to_the_end(self._parts.open(self._queued, self._begin))
         except BaseException:
-            await self._close()
+            await _to_the_end(self._parts.close())
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._close()
+        await _to_the_end(self._parts.close())
 
     # using it
 
@@ -160,19 +161,6 @@ class Crawler:
 
     # inside
 
-    async def _close(self) -> None:
-        """Let go of everything, even if cancelled meanwhile."""
-        closing = asyncio.ensure_future(self._parts.close())
-        cancelled: asyncio.CancelledError | None = None
-        while not closing.done():
-            try:
-                await asyncio.wait([closing])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        closing.result()
-        if cancelled is not None:
-            raise cancelled
-
     def _queued(self, url: CrawlURL) -> None:
         if self._engine is not None:
             self._engine.queued(url)
@@ -218,3 +206,17 @@ async def _ended(run: asyncio.Task[Report]) -> None:
     """See a run gone that its caller may have left."""
     run.cancel()
     await asyncio.wait([run])
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await ``work`` to its end, even if cancelled meanwhile; what was cancelled is so after it."""
+    task = asyncio.get_running_loop().create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

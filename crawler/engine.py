@@ -328,3 +328,4 @@ async def _batches(seeds: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[l
         await reader
     finally:
         reader.cancel()
+        await asyncio.wait([reader])

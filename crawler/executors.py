@@ -293,8 +293,7 @@ class _Worker:
     async def autopsy(self, *, stuck: bool) -> Casualty:
         """Make sure that the process is dead, and tell why it died."""
         self.kill()
-        await self.gone()
-        code = self._process.exitcode
+        code = await self.gone()
         if stuck or code in (-signal.SIGPROF, -signal.SIGALRM):
             return Casualty(Death.TIMEOUT, f"took the worker more than {self._rules.timeout:g} s")
         if code is not None and code < 0:
@@ -306,8 +305,8 @@ class _Worker:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
-    async def gone(self) -> None:
-        """Wait until the process and the pool's own thread have ended."""
+    async def gone(self) -> int | None:
+        """Wait until the process and the pool's own thread have ended; return the exit code."""
         sentinel = self._process.sentinel
         loop, gone = asyncio.get_running_loop(), asyncio.Event()
         with contextlib.suppress(ValueError, OSError):
@@ -317,6 +316,10 @@ class _Worker:
             finally:
                 loop.remove_reader(sentinel)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        code = self._process.exitcode
+        with contextlib.suppress(ValueError):
+            self._process.close()  # its pipes would stay open until it is garbage
+        return code
 
 
 _hiding = threading.Lock()
