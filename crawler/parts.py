@@ -101,7 +101,7 @@ class Parts:
         from crawler.engine import Engine  # noqa: PLC0415  -- these need the client, see open
         from crawler.pipeline import Pipeline  # noqa: PLC0415
         from crawler.stages.admit import Admit  # noqa: PLC0415
-        from crawler.stages.fetch import HttpFetcher  # noqa: PLC0415
+        from crawler.stages.fetch_aiohttp import HttpFetcher  # noqa: PLC0415
 
         config, polite = self._config, self._config.politeness
         pipeline = Pipeline(

@@ -1,12 +1,13 @@
-"""What the failure of a request is called: an outcome, and what exactly was seen."""
+"""What the failure of a request is called: an outcome, and what exactly was seen.
+
+Here is what the system, the name server and TLS say, which is the same whichever client asked;
+what aiohttp says of HTTP is in :mod:`crawler.net.session_failures`.
+"""
 
 from __future__ import annotations
 
 import errno
 import ssl
-
-import aiohttp
-from aiohttp.http_exceptions import LineTooLong
 
 from crawler.core.outcomes import Outcome
 from crawler.net.exchange import Exchange
@@ -32,19 +33,40 @@ _DNS_TIMEOUT = (3, 11, 12)
 
 def failure(error: BaseException, exchange: Exchange) -> tuple[Outcome, str]:
     """Give the failure of a request its name; the detail says what was seen."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _dns_failure(error), text
+    causes = causes_of(error)
+    return connection_failure(error, causes, exchange) or system_failure(causes, exchange) or unknown(error, exchange)
+
+
+def connection_failure(
+    error: BaseException, causes: list[BaseException], exchange: Exchange
+) -> tuple[Outcome, str] | None:
+    """Name what kept a connection from being made: the name, the guard, or TLS."""
+    if exchange.resolving:
+        return _dns_failure(causes), str(error) or type(error).__name__
     if exchange.blocked and not exchange.sockets:
         return Outcome.ADDRESS_BLOCKED, f"{exchange.blocked} is a private or reserved address"
-    causes = _causes(error)
-    return (
-        _tls_failure(causes)
-        or _our_refusal(causes, exchange)
-        or _system_failure(error, causes, exchange)
-        or _http_failure(error, causes)
-        or (Outcome.FETCH_FAILED if exchange.sent else Outcome.CONNECT_FAILED, f"{type(error).__name__}: {text}")
-    )
+    return _tls_failure(causes)
+
+
+def system_failure(causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:
+    """Name what the kernel said."""
+    if exchange.handshaking and not exchange.sent and any(isinstance(cause, ConnectionError) for cause in causes):
+        return Outcome.DISCONNECTED, "the server hung up amid the TLS handshake"
+    lost = None if exchange.line is None else exchange.line.lost
+    for cause in (*causes, lost):
+        if isinstance(cause, OSError) and cause.errno in _ERRNO:
+            outcome = _ERRNO[cause.errno]
+            if outcome is Outcome.CONN_RESET and not exchange.fresh and not exchange.headed:
+                # The server had closed a connection that we kept, and says so to the request on it.
+                outcome = Outcome.DISCONNECTED
+            return outcome, str(cause)
+    return None
+
+
+def unknown(error: BaseException, exchange: Exchange) -> tuple[Outcome, str]:
+    """Name what has no other name."""
+    outcome = Outcome.FETCH_FAILED if exchange.sent else Outcome.CONNECT_FAILED
+    return outcome, f"{type(error).__name__}: {str(error) or type(error).__name__}"
 
 
 def too_late(exchange: Exchange, *, tls: bool) -> Outcome:
@@ -60,7 +82,7 @@ def too_late(exchange: Exchange, *, tls: bool) -> Outcome:
     return Outcome.TLS_TIMEOUT if tls and exchange.handshaking else Outcome.CONNECT_TIMEOUT
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def causes_of(error: BaseException) -> list[BaseException]:
     """Return the error and all that led to it, in order."""
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
@@ -72,8 +94,8 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _dns_failure(error: aiohttp.ClientConnectorDNSError) -> Outcome:
-    code = next((cause.args[0] for cause in _causes(error) if type(cause).__name__ == "DNSError" and cause.args), None)
+def _dns_failure(causes: list[BaseException]) -> Outcome:
+    code = next((cause.args[0] for cause in causes if type(cause).__name__ == "DNSError" and cause.args), None)
     if code in _NXDOMAIN:
         return Outcome.DNS_NXDOMAIN
     return Outcome.DNS_TIMEOUT if code in _DNS_TIMEOUT else Outcome.DNS_FAILED
@@ -88,46 +110,4 @@ def _tls_failure(causes: list[BaseException]) -> tuple[Outcome, str] | None:
             return Outcome.DISCONNECTED, "the server hung up amid the TLS handshake"
         if isinstance(cause, ssl.SSLError):
             return Outcome.TLS_PROTOCOL, getattr(cause, "reason", None) or str(cause)
-    return None
-
-
-def _our_refusal(causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:
-    wire = exchange.protocol
-    if wire is not None and wire.flooded:
-        return Outcome.TOO_LARGE, "far more bytes than the body holds"
-    if wire is not None and wire.head_too_large:
-        return Outcome.HEADER_TOO_LARGE, "the header does not end"
-    for cause in causes:
-        if isinstance(cause, LineTooLong) or "Too many headers" in str(cause):
-            return Outcome.HEADER_TOO_LARGE, str(cause).splitlines()[0][:200]
-    return None
-
-
-def _system_failure(
-    error: BaseException, causes: list[BaseException], exchange: Exchange
-) -> tuple[Outcome, str] | None:
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Outcome.DISCONNECTED, "the server hung up"
-    if exchange.handshaking and not exchange.sent and any(isinstance(cause, ConnectionError) for cause in causes):
-        return Outcome.DISCONNECTED, "the server hung up amid the TLS handshake"
-    lost = None if exchange.protocol is None else exchange.protocol.lost
-    for cause in (*causes, lost):
-        if isinstance(cause, OSError) and cause.errno in _ERRNO:
-            outcome = _ERRNO[cause.errno]
-            if outcome is Outcome.CONN_RESET and not exchange.fresh and not exchange.headed:
-                # The server had closed a connection that we kept, and says so to the request on it.
-                outcome = Outcome.DISCONNECTED
-            return outcome, str(cause)
-    return None
-
-
-def _http_failure(error: BaseException, causes: list[BaseException]) -> tuple[Outcome, str] | None:
-    if isinstance(error, aiohttp.ClientPayloadError):
-        if "Not enough data" in " ".join(map(str, causes)):
-            return Outcome.BODY_INCOMPLETE, "the body ends too early"
-        return Outcome.HTTP_MALFORMED, str(error)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Outcome.HTTP_MALFORMED, error.message.splitlines()[0] if error.message else "not HTTP"
-    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
-        return Outcome.URL_INVALID, str(error)
     return None

@@ -10,7 +10,7 @@ ISATAP (RFC 5214).
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Literal
 
@@ -75,26 +75,24 @@ class Guard:
 
     Args:
         policy: ``never`` a private address, only for hosts that ``seeds`` name, or ``always``.
-        trusted: tells whether the request at hand is for a host that a seed names.
     """
 
-    def __init__(self, policy: Literal["never", "seeds", "always"], trusted: Callable[[], bool]) -> None:
+    def __init__(self, policy: Literal["never", "seeds", "always"]) -> None:
         self._policy = policy
-        self._trusted = trusted
 
-    def allows(self, address: str) -> bool:
-        """Tell whether the request at hand may go to this address."""
+    def allows(self, address: str, *, trusted: bool) -> bool:
+        """Tell whether a request may go to this address; ``trusted`` if it is for a host that a seed names."""
         if self._policy == "always" or is_public(address):
             return True
-        return self._policy == "seeds" and self._trusted()
+        return self._policy == "seeds" and trusted
 
-    def socket(self, address: tuple[Any, ...]) -> socket.socket:
+    def socket(self, address: tuple[Any, ...], *, trusted: bool) -> socket.socket:
         """Make a socket for an address as ``getaddrinfo`` returns it.
 
         Raises:
             AddressBlocked: it is private or reserved, and that is not allowed.
         """
         family, kind, protocol, _, where = address
-        if not self.allows(where[0]):
+        if not self.allows(where[0], trusted=trusted):
             raise AddressBlocked(f"{where[0]} is a private or reserved address")
         return socket.socket(family, kind, protocol)

@@ -2,36 +2,34 @@
 
 Three deadlines follow one another: to the connection, to the complete header, and to the end of the body,
 where the time in total and the lowest rate both count. The body is kept as it came, content coding and all.
+
+Here is the seam at which a client is put in, and what is made of an answer, whichever client brought it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
-import aiohttp
-from yarl import URL
-
-from crawler.config import Fetch
 from crawler.core.headers import Headers, retry_after
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind, Timings
 from crawler.core.redirect import follow, outcome_of
 from crawler.core.text import printable
-from crawler.net.exchange import Exchange, current
-from crawler.net.failures import failure, too_late
-from crawler.net.session import Session, request_tail
+from crawler.net.exchange import Exchange
+from crawler.net.failures import too_late
 
 MAX_ROBOTS = 512 * 1024
 """Bytes of a robots.txt that count; RFC 9309 §2.5 asks for 500 KiB at least."""
 
+_asks_for_a_pause = re.compile(rb"\nretry-after[ \t]*:", re.IGNORECASE).search
+
 
 class Fetcher(Protocol):
-    """Fetches one URL: the seam at which another client can be put in."""
+    """Fetches one URL."""
 
     async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
         """Fetch ``source``; never raise for what a server or the network does.
@@ -43,20 +41,88 @@ class Fetcher(Protocol):
         """
 
 
-@dataclass(slots=True, eq=False)
-class _Answer:
-    """What is known of an answer so far; the fields are those of :class:`Fetched`, which is made once, at the end."""
+class Answer:
+    """What is known of an answer so far; the :class:`Fetched` is made of it once, at the end.
 
-    outcome: Outcome | None = None
-    detail: str = ""
-    status: int = 0
-    request: bytes = b""
-    head: bytes = b""
-    body: bytes = b""
-    truncated: str = ""
-    address: str = ""
-    location: str = ""
-    retry_after: float | None = None
+    Args:
+        source: what was asked for.
+        exchange: the request on its way.
+        max_retry_after: seconds; a longer Retry-After is cut to this.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_exchange",
+        "_max_retry_after",
+        "_most",
+        "_size",
+        "_source",
+        "_start",
+        "detail",
+        "head",
+        "location",
+        "outcome",
+        "request",
+        "retry_after",
+        "status",
+        "truncated",
+    )
+
+    def __init__(self, source: CrawlURL, exchange: Exchange, *, max_retry_after: float) -> None:
+        self._source = source
+        self._exchange = exchange
+        self._max_retry_after = max_retry_after
+        # Of a robots.txt the beginning is of use even where all of it would be too much.
+        self._most = MAX_ROBOTS if source.kind is Kind.ROBOTS else exchange.settings.max_body
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._start = 0.0
+        self.outcome: Outcome | None = None
+        self.detail = ""
+        self.status = 0
+        self.request = b""
+        self.head = b""
+        self.truncated = ""
+        self.location = ""
+        self.retry_after: float | None = None
+
+    def headed(self, now: float, status: int, reason: str, head: bytes) -> None:
+        """Take the header of the answer, which is complete at loop time ``now``."""
+        self._exchange.headed = now
+        self.status, self.head = status, head
+        self.outcome = outcome_of(status)
+        if self.outcome is Outcome.REDIRECT and self._source.kind is not Kind.ROBOTS:
+            target, limit = Headers(head).get("location"), self._exchange.settings.redirects
+            self.outcome, self.location, detail = follow(self._source, target, limit=limit)
+            self.detail = printable(detail)
+        elif self.outcome is not None:
+            self.detail = printable(f"{status} {reason}".rstrip())
+        if _asks_for_a_pause(head) and (wait := Headers(head).get("retry-after")) is not None:
+            self.retry_after = retry_after(wait, time.time(), limit=self._max_retry_after)
+
+    def refuses(self, announced: int) -> bool:
+        """Tell whether a body of so many bytes is not even begun to be read."""
+        if announced <= self._most or self._source.kind is Kind.ROBOTS:
+            return False
+        self.cut("length", Outcome.TOO_LARGE, f"{announced} bytes announced")
+        return True
+
+    def take(self, chunk: bytes) -> bool:
+        """Take a piece of the body; return whether more of it is wanted."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size <= self._most:
+            return True
+        self._chunks = [b"".join(self._chunks)[: self._most]]
+        self.cut("length", Outcome.TOO_LARGE, f"more than {self._most} bytes")
+        return False
+
+    def expect_more(self, now: float) -> None:
+        """Set the deadline for what is still to come of the body, which began to come at the first such call."""
+        exchange, settings = self._exchange, self._exchange.settings
+        self._start = self._start or now
+        rate, patience = settings.lowest_rate, settings.lowest_rate_after
+        exchange.within(self._start, max(patience, self._size / rate) if rate else inf)
 
     def cut(self, truncated: str, outcome: Outcome, detail: str) -> None:
         """Take note that the body is not whole; what the status says already is the better outcome."""
@@ -64,98 +130,19 @@ class _Answer:
         if self.outcome is None:
             self.outcome, self.detail = outcome, detail
 
+    def failed(self, outcome: Outcome, detail: str) -> None:
+        """Take note that the answer broke off."""
+        broken = "length" if outcome is Outcome.TOO_LARGE else "disconnect"
+        self.cut(broken if self._exchange.headed else "", outcome, printable(detail))
 
-class HttpFetcher:
-    """Fetch by aiohttp.
+    def late(self) -> None:
+        """Take note that the time is up."""
+        late = too_late(self._exchange, tls=self._source.url.startswith("https:"))
+        self.cut("time" if self._exchange.headed else "", late, "")
 
-    Args:
-        session: the client, already open.
-        settings: deadlines and caps.
-        max_retry_after: seconds; a longer Retry-After is cut to this.
-    """
-
-    def __init__(self, session: Session, settings: Fetch, *, max_retry_after: float) -> None:
-        self._session = session
-        self._settings = settings
-        self._max_retry_after = max_retry_after
-        self._request_tail = request_tail(session.headers)
-        self._clock: Callable[[], float] = asyncio.get_running_loop().time
-
-    async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
-        """Fetch ``source``; see :class:`Fetcher`."""
-        began_at, began = time.time(), self._clock()
-        settings, session = self._settings, self._session
-        ends = began + settings.total_timeout
-        deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
-        exchange = Exchange(trusted, settings, deadline, began, ends, sent)
-        token = current.set(exchange)
-        answer = _Answer()
-        try:
-            async with deadline:
-                url = URL(source.url, encoded=True)
-                secrets = session.secrets_for(url, source) if trusted and session.secrets else None
-                response = await session.client.get(url, headers=secrets, allow_redirects=False)
-                try:
-                    self._head(answer, source, response, exchange)
-                    await self._body(answer, source, response, exchange)
-                finally:
-                    response.close()
-        except TimeoutError:
-            late = too_late(exchange, tls=source.url.startswith("https:"))
-            answer.cut("time" if exchange.headed else "", late, "")
-        except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
-            outcome, detail = failure(error, exchange)
-            broken = "length" if outcome is Outcome.TOO_LARGE else "disconnect"
-            answer.cut(broken if exchange.headed else "", outcome, printable(detail))
-        finally:
-            current.reset(token)
-        answer.body = answer.body or b"".join(exchange.chunks)
-        return self._fetched(source, began_at, answer, exchange)
-
-    def _head(self, answer: _Answer, source: CrawlURL, response: aiohttp.ClientResponse, exchange: Exchange) -> None:
-        exchange.headed = self._clock()
-        wire, url, status = exchange.protocol, response.url, response.status
-        assert wire is not None  # noqa: S101  there is no answer without a connection
-        answer.status, answer.address = status, wire.address
-        answer.head = wire.take_head() or _rebuilt_head(response)
-        answer.request = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n".encode() + self._request_tail
-        answer.outcome = outcome_of(status)
-        if answer.outcome is Outcome.REDIRECT and source.kind is not Kind.ROBOTS:
-            target, limit = Headers(answer.head).get("location"), self._settings.redirects
-            answer.outcome, answer.location, detail = follow(source, target, limit=limit)
-            answer.detail = printable(detail)
-        elif answer.outcome is not None:
-            answer.detail = printable(f"{status} {response.reason or ''}".rstrip())
-        if (wait := response.headers.get("Retry-After")) is not None:
-            answer.retry_after = retry_after(wait, time.time(), limit=self._max_retry_after)
-
-    async def _body(
-        self, answer: _Answer, source: CrawlURL, response: aiohttp.ClientResponse, exchange: Exchange
-    ) -> None:
-        settings, content = self._settings, response.content
-        # Of a robots.txt the beginning is of use even where all of it would be too much.
-        robots = source.kind is Kind.ROBOTS
-        most = MAX_ROBOTS if robots else settings.max_body
-        if (announced := response.content_length or 0) > most and not robots:
-            answer.cut("length", Outcome.TOO_LARGE, f"{announced} bytes announced")
-            return
-        start, chunks, size = self._clock(), exchange.chunks, 0
-        if not content.is_eof():
-            patience = settings.lowest_rate_after if settings.lowest_rate else inf
-            exchange.deadline.reschedule(min(exchange.ends, start + patience))
-        while chunk := await content.readany():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > most:
-                answer.body = b"".join(chunks)[:most]
-                answer.cut("length", Outcome.TOO_LARGE, f"more than {most} bytes")
-                return
-            if settings.lowest_rate and not content.is_eof():
-                patience = max(settings.lowest_rate_after, size / settings.lowest_rate)
-                exchange.deadline.reschedule(min(exchange.ends, start + patience))
-
-    def _fetched(self, source: CrawlURL, began_at: float, answer: _Answer, exchange: Exchange) -> Fetched:
-        ended = self._clock()
+    def fetched(self, began_at: float, ended: float) -> Fetched:
+        """Return the whole as a record; the fetch began at Unix time ``began_at`` and ended at loop time ``ended``."""
+        exchange = self._exchange
         headed = exchange.headed or ended
         timings = Timings(
             dns=exchange.dns,
@@ -165,32 +152,18 @@ class HttpFetcher:
             reused=not exchange.fresh,
         )
         return Fetched(
-            source,
+            self._source,
             began_at,
             exchange.sent_at,
-            answer.outcome,
-            answer.detail,
-            answer.status,
-            answer.request,
-            answer.head,
-            answer.body,
-            answer.truncated,
-            answer.address,
-            answer.location,
-            answer.retry_after,
+            self.outcome,
+            self.detail,
+            self.status,
+            self.request,
+            self.head,
+            self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks),
+            self.truncated,
+            exchange.line.address if exchange.line is not None and self.head else "",
+            self.location,
+            self.retry_after,
             timings,
         )
-
-
-def _host(url: URL) -> str:
-    host = url.host_port_subcomponent
-    return host or ""
-
-
-def _rebuilt_head(response: aiohttp.ClientResponse) -> bytes:
-    """Write the header anew where its bytes were too irregular to be told from the body."""
-    version = response.version or aiohttp.HttpVersion11
-    status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}".encode(
-        "latin-1", "replace"
-    )
-    return b"\r\n".join([status, *(name + b": " + value for name, value in response.raw_headers), b"", b""])

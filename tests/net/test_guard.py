@@ -134,15 +134,15 @@ def _address(host: str) -> tuple[int, int, int, str, tuple[str, int]]:
     ],
 )
 def test_a_socket_is_made_only_for_an_address_that_may_be_reached(policy: str, trusted: bool, allowed: bool) -> None:  # noqa: FBT001  a parameter of the test
-    guard = Guard(policy, lambda: trusted)  # type: ignore[arg-type]  # one of its literals
+    guard = Guard(policy)  # type: ignore[arg-type]  # one of its literals
 
     if allowed:
-        guard.socket(_address("127.0.0.1")).close()
+        guard.socket(_address("127.0.0.1"), trusted=trusted).close()
     else:
         with pytest.raises(AddressBlocked, match=r"127\.0\.0\.1 is a private or reserved address"):
-            guard.socket(_address("127.0.0.1"))
+            guard.socket(_address("127.0.0.1"), trusted=trusted)
 
 
 @pytest.mark.parametrize("policy", ["never", "seeds", "always"])
 def test_a_public_address_may_always_be_reached(policy: str) -> None:
-    assert Guard(policy, lambda: False).allows("93.184.216.34")  # type: ignore[arg-type]  # one of its literals
+    assert Guard(policy).allows("93.184.216.34", trusted=False)  # type: ignore[arg-type]  # one of its literals

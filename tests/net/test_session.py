@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeAlias
 
 import pytest
-from yarl import URL
 
 from crawler.config import Fetch
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind
 from crawler.errors import ConfigError
-from crawler.net.session import Session, request_headers, room_for_connections
-from crawler.stages.fetch import HttpFetcher
+from crawler.net.request import RequestHeaders, request_headers, room_for_connections
+from crawler.net.session import Session
+from crawler.stages.fetch_aiohttp import HttpFetcher
 from tests.hostile import PAGE, Play, Scenario, Stage, Talk, answers, answers_by, head
 from tests.site import Site
 
@@ -84,10 +84,10 @@ async def test_secret_headers_go_to_no_host_that_no_seed_names() -> None:
 def test_secret_headers_are_not_sent_in_the_clear_where_tls_was_given_up(
     url: str, via: str | None, kind: Kind, *, sent: bool
 ) -> None:
-    session = Session(Fetch(headers={"Authorization": "Bearer secret"}))
-    session.secrets_for(URL("https://a.example/"), CrawlURL(1, "https://a.example/", "https://a.example"))
+    headers = RequestHeaders(Fetch(headers={"Authorization": "Bearer secret"}))
+    headers.secrets_for(CrawlURL(1, "https://a.example/", "https://a.example"))
 
-    found = session.secrets_for(URL(url), CrawlURL(2, url, url[: url.find("/", 8)], via=via, kind=kind))
+    found = headers.secrets_for(CrawlURL(2, url, url[: url.find("/", 8)], via=via, kind=kind))
 
     assert found == ({"Authorization": "Bearer secret"} if sent else None)
 

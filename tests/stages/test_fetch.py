@@ -9,7 +9,8 @@ from crawler.config import Fetch
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind
 from crawler.net.session import Session
-from crawler.stages.fetch import MAX_ROBOTS, HttpFetcher
+from crawler.stages.fetch import MAX_ROBOTS
+from crawler.stages.fetch_aiohttp import HttpFetcher
 from tests.hostile import PAGE, Play, Scenario, Stage, Talk, answers, head, says
 
 SETTINGS = Fetch(

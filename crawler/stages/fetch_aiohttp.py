@@ -1,0 +1,96 @@
+"""LOOP: CrawlURL → Fetched, by aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import aiohttp
+from yarl import URL
+
+from crawler.config import Fetch
+from crawler.core.records import CrawlURL, Fetched
+from crawler.net.exchange import Exchange
+from crawler.net.request import request_tail
+from crawler.net.session import Session
+from crawler.net.session_failures import failure
+from crawler.net.wire import Wire, current
+from crawler.stages.fetch import Answer
+
+
+class HttpFetcher:
+    """Fetch by aiohttp; a :class:`~crawler.stages.fetch.Fetcher`.
+
+    Args:
+        session: the client, already open.
+        settings: deadlines and caps.
+        max_retry_after: seconds; a longer Retry-After is cut to this.
+    """
+
+    def __init__(self, session: Session, settings: Fetch, *, max_retry_after: float) -> None:
+        self._session = session
+        self._settings = settings
+        self._max_retry_after = max_retry_after
+        self._request_tail = request_tail(session.headers.open)
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+
+    async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
+        """Fetch ``source``; see :class:`~crawler.stages.fetch.Fetcher`."""
+        began_at, began = time.time(), self._clock()
+        settings, session = self._settings, self._session
+        ends = began + settings.total_timeout
+        deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
+        exchange = Exchange(trusted, settings, deadline, began, ends, sent)
+        answer = Answer(source, exchange, max_retry_after=self._max_retry_after)
+        token = current.set(exchange)
+        try:
+            async with deadline:
+                url = URL(source.url, encoded=True)
+                secrets = session.headers.secrets_for(source) if trusted else None
+                response = await session.client.get(url, headers=secrets, allow_redirects=False)
+                try:
+                    self._head(answer, response, exchange)
+                    await self._body(answer, response)
+                finally:
+                    response.close()
+        except TimeoutError:
+            answer.late()
+        except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
+            answer.failed(*failure(error, exchange))
+        finally:
+            current.reset(token)
+        return answer.fetched(began_at, self._clock())
+
+    def _head(self, answer: Answer, response: aiohttp.ClientResponse, exchange: Exchange) -> None:
+        wire, url = exchange.line, response.url
+        assert isinstance(wire, Wire)  # noqa: S101  there is no answer without a connection
+        answer.request = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n".encode() + self._request_tail
+        head = wire.take_head() or _rebuilt_head(response)
+        answer.headed(self._clock(), response.status, response.reason or "", head)
+
+    async def _body(self, answer: Answer, response: aiohttp.ClientResponse) -> None:
+        content, clock = response.content, self._clock
+        if answer.refuses(response.content_length or 0):
+            return
+        if not content.is_eof():
+            answer.expect_more(clock())
+        while chunk := await content.readany():
+            if not answer.take(chunk):
+                return
+            if not content.is_eof():
+                answer.expect_more(clock())
+
+
+def _host(url: URL) -> str:
+    host = url.host_port_subcomponent
+    return host or ""
+
+
+def _rebuilt_head(response: aiohttp.ClientResponse) -> bytes:
+    """Write the header anew where its bytes were too irregular to be told from the body."""
+    version = response.version or aiohttp.HttpVersion11
+    status = f"HTTP/{version.major}.{version.minor} {response.status} {response.reason or ''}".encode(
+        "latin-1", "replace"
+    )
+    return b"\r\n".join([status, *(name + b": " + value for name, value in response.raw_headers), b"", b""])
