@@ -29,6 +29,7 @@ from crawler.report.jsonfile import encode
 from crawler.report.meters import ledger_report, verdict_report
 from crawler.report.report import Progress, Report, seed_report
 from crawler.stages.commit import Begin
+from crawler.storage.folder import PAGE, REPORT
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
@@ -198,7 +199,9 @@ class Crawler:
             course=course(probe.timeline, probe.rules),
         )
         self._report = compose(run, engine.tally, self._ledger, parts.queues)
-        await parts.commit.write_report(encode(self._report))
+        from crawler.report.page.page import html  # noqa: PLC0415  -- 20 ms, of use at the end only
+
+        await parts.commit.write_reports({REPORT: encode(self._report), PAGE: html(self._report)})
         return self._report
 
 

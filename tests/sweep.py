@@ -154,7 +154,7 @@ class Sweep:
 
 def _strace(fault: Fault, out: Path, log: Path) -> list[str]:
     names = ["", "crawl.db", "crawl.db-wal", "crawl.db-journal", "crawl.new", "crawl.lock", "pages.jsonl"]
-    names += ["report.json", "report.json.new", "archive"]
+    names += ["report.json", "report.json.new", "report.html", "report.html.new", "archive"]
     for serial in range(1, _SEGMENTS + 1):
         segment = f"archive/crawl-{_MOMENT}-{serial:05}"
         names += [segment + end for end in (".warc.gz", ".warc.gz.open", ".cdxj", ".cdxj.new")]

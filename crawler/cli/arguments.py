@@ -26,7 +26,7 @@ examples:
   {name} https://example.org/ --max-pages 100         a first look
   {name} seed.txt --delay 0.5 -o docs                 the main job; again to go on
   {name} urls.txt --depth 0 --mirror                  fetch a list of files
-  {name} verify crawl-out                             check what was written
+  {name} verify crawl-out                             check it, and draw it with report
 """
 HELP_COLUMN = 28
 HELP_WIDTH = 100

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from crawler.config import Config
     from crawler.report.report import Report
 
-RESERVED = frozenset({"report", "why"})
+RESERVED = frozenset({"why"})
 """Words that a later version gives a meaning."""
 
 
@@ -72,6 +72,10 @@ def _dispatch(words: list[str], name: str) -> int:
         from crawler.cli.verify import verify  # noqa: PLC0415
 
         return verify(words[1:], name)
+    if first == "report" and not Path(first).is_file():
+        from crawler.cli.report import report  # noqa: PLC0415
+
+        return report(words[1:], name)
     if first in RESERVED and not Path(first).is_file():
         raise UsageError(f"{first!r} is kept for a later version; for a host of that name write http://{first}/")
     return _crawl(parse(words, name=name), words, name)

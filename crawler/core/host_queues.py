@@ -311,9 +311,9 @@ class HostQueues:
         return self._ready if self._ready[0][0] < min(order, -average) else self._unseen
 
     def _hand_out(self, queue: HostQueue, now: float) -> CrawlURL:
-        begin = max(queue.free_since, min(queue.next_at, now))
-        queue.polite_wait += begin - queue.free_since
-        queue.slot_wait += now - begin
+        due = min(queue.scheduled, now)  # later than its delay if its only URL is one that is tried again
+        queue.polite_wait += max(0.0, min(queue.next_at, due) - queue.free_since)
+        queue.slot_wait += now - max(queue.free_since, due)
         queue.free_since = now
         queue.in_flight += 1
         queue.unsent += 1

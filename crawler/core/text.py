@@ -40,6 +40,11 @@ def printable(text: str, limit: int = LIMIT) -> str:
     return _cut(text, limit)
 
 
+def inert(text: str) -> str:
+    """Escape every character that could steer a reader, in a text of several lines."""
+    return "\n".join(_UNSAFE.sub(_escape, line) for line in text.split("\n"))
+
+
 def _cut(text: str, limit: int) -> str:
     """Keep whole escapes only, so that no half of one stands at the end."""
     pieces: list[str] = []

@@ -23,14 +23,14 @@ PROBLEMS_SHOWN = 12
 URL_SHOWN = 400
 _BY_NAME = {outcome.value: outcome for outcome in Outcome}
 
-_ENDINGS = {
+ENDINGS = {
     Ending.COMPLETE: "Complete: every known URL is finished",
     Ending.NOTHING_FETCHED: "Nothing was fetched",
     Ending.LIMIT: "Stopped at a limit",
     Ending.INTERRUPTED: "Interrupted",
 }
 
-_CHANGES = {
+CHANGES = {
     "new": "new",
     "changed": "changed",
     "boilerplate": "changed around the same main text",
@@ -68,7 +68,7 @@ def text(report: Report, *, again: str = "", verify: str = "") -> str:
 
 def _head(report: Report) -> Iterator[str]:
     reason = f": {printable(report.reason, limit=URL_SHOWN)}" if report.reason else ""
-    yield _ENDINGS[report.ending] + (reason if report.ending is not Ending.COMPLETE else "")
+    yield ENDINGS[report.ending] + (reason if report.ending is not Ending.COMPLETE else "")
     totals = report.totals
     sign = "=" if report.conserved else "≠"
     yield (
@@ -190,7 +190,7 @@ def _changes(report: Report) -> Iterator[str]:
     if changes.since is None:
         return
     yield f"What changed since {date(changes.since)}"
-    told = [(getattr(changes, change), words) for change, words in _CHANGES.items()]
+    told = [(getattr(changes, change), words) for change, words in CHANGES.items()]
     width = max(len(count(number)) for number, _ in told)
     for number, words in told:
         yield f"  {count(number):>{width}}  {words}"

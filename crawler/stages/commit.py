@@ -6,7 +6,7 @@ The one door to the journal: commits, seeds, robots.txt and reading back all pas
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from pathlib import Path
@@ -134,9 +134,9 @@ class Commit:
         """Survey the archives of runs whose state was lost."""
         return await self._thread(lambda: EarlierArchive(self._folder.lost_runs()))
 
-    async def write_report(self, report: bytes) -> None:
-        """Put the report beside the archive."""
-        await self._thread(self._folder.write_report, report)
+    async def write_reports(self, reports: Mapping[str, bytes]) -> None:
+        """Put reports, by their names, beside the archive."""
+        await self._thread(self._folder.write_reports, reports)
 
     async def close(self) -> None:
         """Finish the batch that runs, close the archive's segment, let go of the folder, and end the thread."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from crawler.errors import FolderUnusable, StorageError
+from crawler.errors import FolderUnusable
 from crawler.storage import database
 from crawler.storage.database import PAGE_LOG, sync_folder
 from crawler.storage.lock import FolderLock
+from crawler.storage.whole_file import write_whole
 
 REPORT = "report.json"
+PAGE = "report.html"
 _OURS = (
     database.NAME,
     f"{database.NAME}-wal",
@@ -20,7 +22,7 @@ _OURS = (
     "mirror",
     "quarantine",
     REPORT,
-    "report.html",
+    PAGE,
 )
 _LOST = "lost"
 _BEFORE = "before"
@@ -52,17 +54,14 @@ class Folder:
         """Return the folders of such runs, oldest first."""
         return sorted(self.path.glob(f"{_LOST}-[0-9]*"))
 
-    def write_report(self, report: bytes) -> None:
-        """Replace the report by a new one, whole."""
-        draft = self.path / f"{REPORT}.new"
-        try:
-            with draft.open("wb") as file:
-                file.write(report)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path / REPORT)
-        except OSError as error:
-            raise StorageError(f"cannot be written ({error.strerror})", where=str(draft)) from error
+    def write_reports(self, reports: Mapping[str, bytes]) -> None:
+        """Replace each report by a new one, whole.
+
+        Raises:
+            StorageError: one cannot be written.
+        """
+        for name, content in reports.items():
+            write_whole(self.path / name, content)
 
     def release(self) -> None:
         """Let other crawls in."""

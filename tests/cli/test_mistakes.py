@@ -22,7 +22,9 @@ from tests.cli.command import ROOT, crawler, environment, words
         (("https://a.example/", "--config", "my.toml"), "my.toml: cannot be read (No such file or directory)"),
         (("-",), "standard input: no URL in it"),
         (("verify", "nowhere"), "nowhere: no such folder"),
-        (("report",), "'report' is kept for a later version; for a host of that name write http://report/"),
+        (("why",), "'why' is kept for a later version; for a host of that name write http://why/"),
+        (("report", "nowhere"), "nowhere: no such folder"),
+        (("report", "."), ".: no run has ended in this folder yet: it has no report.json"),
     ],
 )
 def test_a_mistake_costs_one_sentence_and_nothing_is_written(

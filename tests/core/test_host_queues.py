@@ -268,6 +268,17 @@ def test_waiting_for_the_delay_and_for_a_slot_are_told_apart() -> None:
     assert made.hosts[A].slot_wait == 3.0
 
 
+def test_waiting_until_a_url_is_tried_again_is_waiting_for_neither() -> None:
+    made = queues(url(1), delay=2.0)
+    made.done(fetch(made, 0.0), 0.5)
+    made.retry(url(1, due=30.0), 0.5)
+
+    assert made.next(31.0) == url(1, due=30.0)
+
+    assert made.hosts[A].polite_wait == 1.5
+    assert made.hosts[A].slot_wait == 1.0
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([A, B]), st.floats(0, 3)), min_size=1, max_size=40),
     st.floats(0, 2),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.text import printable
+from crawler.core.text import inert, printable
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 """Lone surrogates included, which ``st.text()`` leaves out."""
@@ -66,3 +66,11 @@ def test_the_result_keeps_the_limit(text: str, limit: int) -> None:
 @given(ANYTHING)
 def test_escaping_twice_changes_nothing_more(text: str) -> None:
     assert printable(printable(text)) == printable(text)
+
+
+@given(st.text())
+def test_a_text_of_several_lines_keeps_them_and_steers_nobody(text: str) -> None:
+    safe = inert(text)
+
+    assert safe.count("\n") == text.count("\n")
+    assert all(printable(line, limit=len(line)) == line for line in safe.split("\n"))

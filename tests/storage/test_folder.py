@@ -76,8 +76,8 @@ def test_a_fresh_start_that_fails_lets_go_of_the_folder(tmp_path: Path) -> None:
 def test_a_report_replaces_the_last_one_whole(tmp_path: Path) -> None:
     folder = Folder(tmp_path, fresh=False, now=0)
 
-    folder.write_report(b"first")
-    folder.write_report(b"second")
+    folder.write_reports({"report.json": b"first"})
+    folder.write_reports({"report.json": b"second"})
 
     assert (tmp_path / "report.json").read_bytes() == b"second"
     assert not list(tmp_path.glob("*.new"))
@@ -89,6 +89,6 @@ def test_a_report_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
     (tmp_path / "report.json.new").mkdir()
 
     with pytest.raises(StorageError, match=r"report\.json\.new: cannot be written"):
-        folder.write_report(b"told")
+        folder.write_reports({"report.json": b"told"})
 
     folder.release()
