@@ -261,6 +261,15 @@ def test_the_cpu_of_a_process_that_outlives_its_command_is_counted(tmp_path: Pat
     assert code == "0"
 
 
+def test_what_was_there_before_a_command_is_left_alone(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as ours:
+        cost = tree.run(["true"], cwd=tmp_path, env=dict(os.environ), limit=30.0)
+
+        assert cost.code == 0
+        assert ours.poll() is None
+        ours.kill()
+
+
 def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     began = time.monotonic()
 

@@ -34,7 +34,7 @@ def command(seeds: Path, out: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "crawler", str(seeds), "-q", "-o", str(out), *options]
 
 
-def crawl(folder: Path, seeds: Iterable[str], *options: str, limit: float, spare: Iterable[int] = ()) -> Crawl:
+def crawl(folder: Path, seeds: Iterable[str], *options: str, limit: float) -> Crawl:
     """Crawl from ``seeds`` into a new folder below ``folder``.
 
     Raises:
@@ -44,7 +44,7 @@ def crawl(folder: Path, seeds: Iterable[str], *options: str, limit: float, spare
     listed = folder / "seeds.txt"
     listed.write_text("".join(f"{seed}\n" for seed in seeds), encoding="ascii")
     out = folder / "out"
-    cost = run(command(listed, out, *options), cwd=folder, env=environment(), limit=limit, spare=tuple(spare))
+    cost = run(command(listed, out, *options), cwd=folder, env=environment(), limit=limit)
     if cost.code:
         words = (folder / "words.log").read_text(encoding="utf-8", errors="replace")
         raise RuntimeError(f"the crawl ended with exit code {cost.code}: {words[-2000:]}")

@@ -149,7 +149,7 @@ def _crawl(folder: Path, case: Case, latency: float) -> tuple[Crawl, Seen]:
     }
     words = [str(word) for option in options.items() for word in option]
     with served(Plan(hosts=case.hosts, latency=latency)) as web:
-        done = crawl(folder, web.seeds, *words, limit=_LIMIT, spare=[web.process.pid])
+        done = crawl(folder, web.seeds, *words, limit=_LIMIT)
         seen = web.seen()
     shutil.rmtree(folder)
     if seen.answered != sum(case.hosts):

@@ -19,7 +19,7 @@ from crawler.report.report import Report
 from scripts.benchmarks.crawls import environment
 from scripts.benchmarks.machine import Others
 from scripts.benchmarks.peers import Contender
-from scripts.benchmarks.tree import children, run
+from scripts.benchmarks.tree import run
 from scripts.benchmarks.web import Plan, served
 
 SITE = Plan(hosts=(3_000,), anchors=100, size=34_000)
@@ -85,7 +85,7 @@ def measure(
 def _run(folder: Path, seeds: Path, contender: Contender, limit: float) -> Run:
     folder.mkdir(parents=True)
     others = Others()
-    cost = run(contender.command(seeds, folder), cwd=folder, env=environment(), limit=limit, spare=children())
+    cost = run(contender.command(seeds, folder), cwd=folder, env=environment(), limit=limit)
     busy = others.cores(cost.cpu)
     fine = cost.code in contender.fine
     report = folder / "crawl/report.json"

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "cannot become a subreaper")
 
 
-def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: float, spare: Sequence[int] = ()) -> Cost:
+def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: float) -> Cost:
     """Run a command to its end, in a session of its own; its words go to ``cwd``/words.log.
 
     Args:
@@ -53,8 +54,8 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: flo
         cwd: an existing folder.
         env: its whole environment.
         limit: seconds after which it is killed.
-        spare: processes of ours that are not its orphans.
     """
+    ours = set(children())
     with (cwd / "words.log").open("wb") as words:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -68,14 +69,14 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], limit: flo
             alarm.cancel()
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
-    cpu = used.ru_utime + used.ru_stime + _orphans(spare)
+    cpu = used.ru_utime + used.ru_stime + _orphans(ours)
     return Cost(wall, cpu, process.returncode)
 
 
-def _orphans(spare: Sequence[int]) -> float:
-    """Wait for all other children of this process, and return their CPU seconds."""
+def _orphans(ours: AbstractSet[int]) -> float:
+    """Wait for the children of this process besides ``ours``, and return their CPU seconds."""
     cpu, patience = 0.0, time.monotonic() + _ORPHANS_PATIENCE
-    while left := [pid for pid in children() if pid not in spare]:
+    while left := [pid for pid in children() if pid not in ours]:
         for pid in left:
             if time.monotonic() > patience:
                 with suppress(ProcessLookupError):
