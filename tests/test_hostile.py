@@ -30,7 +30,7 @@ from tests.site import Site
 GUARD = 60.0
 """Seconds after which a run is taken for hung."""
 HEALTHY = 12
-SLOWEST_PARSE = 1.0
+SLOWEST_PARSE = 2.0
 """Seconds that the settings of that chapter allow a worker for a page: so late would the loop be, were it on it."""
 
 

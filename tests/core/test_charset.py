@@ -97,7 +97,8 @@ def test_the_body_declares_its_encoding(head: str, expected: str) -> None:
         "<meta charset='big5>",
         "<!-- <meta charset=big5>",
         "<a title='<meta charset=big5>",
-        " " * 1024 + "<meta charset=big5>",
+        " " * 1024 + "<body><meta charset=big5>",
+        " " * (16 * 1024) + "<meta charset=big5>",
         " <?xml encoding='big5'?>",
         "<?xml encoding='bi g5'?>",
         "<?xml encoding='big5'",
@@ -107,9 +108,20 @@ def test_what_only_looks_like_a_declaration_declares_nothing(head: str) -> None:
     assert encoding(head.encode() + LATIN) == "windows-1252"
 
 
-def test_without_a_declaration_valid_utf_8_is_utf_8() -> None:
-    assert encoding(b"") == "utf-8"
-    assert encoding(b"plain") == "utf-8"
+@pytest.mark.parametrize(("head", "name"), [("<meta charset=big5>", "big5"), ("<meta charset=utf-16le>", "utf-8")])
+def test_a_declaration_that_comes_late_in_the_head_counts_as_in_a_browser(head: str, name: str) -> None:
+    late = f"<!doctype html><script>{' ' * 3000}</script>{head}".encode()
+
+    assert encoding(late) == encoding(late + LATIN) == name
+
+
+def test_a_declaration_within_the_first_bytes_comes_before_a_late_one() -> None:
+    assert encoding(b"<meta charset=koi8-r>" + b" " * 3000 + b"<meta charset=big5>") == "koi8-r"
+
+
+def test_without_a_declaration_valid_utf_8_is_utf_8_and_ascii_is_what_browsers_say() -> None:
+    assert encoding(b"") == "windows-1252"
+    assert encoding(b"plain") == "windows-1252"
     assert encoding("h\u00f6h\u20ac".encode()) == "utf-8"
     assert encoding(LATIN) == "windows-1252"
 
