@@ -22,7 +22,7 @@ from crawler.core.headers import parse_mime
 
 _PRESCAN = 1024
 _LATE = 16 * 1024
-"""Bytes in which a declaration that comes too late for the prescan is looked for: "changing the encoding while parsing"."""
+"""Bytes in which a declaration too late for the prescan is looked for ("changing the encoding while parsing")."""
 _VALIDATED = 64 * 1024
 _LONGEST_REMEMBERED = 256
 _BOMS = {"utf-8": b"\xef\xbb\xbf", "utf-16be": b"\xfe\xff", "utf-16le": b"\xff\xfe"}

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -38,7 +38,7 @@ class Exchange:
     """What is learned on the way about one request: mutable, for it grows while the request goes through."""
 
     trusted: bool
-    """Whether a seed names the host, so that its address may be private."""
+    """Whether a seed names the host, so that its address may be private..."""
     settings: Fetch
     deadline: asyncio.Timeout
     began: float
@@ -62,6 +62,8 @@ class Exchange:
     """Whether TCP has connected, and what TLS there is has still to be agreed upon."""
     sockets: int = 0
     """Made for it so far."""
+    inward: frozenset[str] = frozenset()
+    """...and to which private addresses it may lead."""
     blocked: str = ""
     """An address that it may not be sent to."""
     out_of_files: bool = False
@@ -72,6 +74,11 @@ class Exchange:
         self.fresh = True
         self.within(asyncio.get_running_loop().time(), self.settings.connect_timeout)
 
+    def found(self, guard: Guard, host: str, addresses: Iterable[str]) -> None:
+        """Take note of what a host's name stands for; to be called before any socket is made for it."""
+        if self.trusted:
+            self.inward = guard.inward(host, addresses)
+
     def new_socket(self, guard: Guard, address: tuple[Any, ...]) -> socket.socket:
         """Make a socket towards an address, as ``getaddrinfo`` returns it, if it may be reached.
 
@@ -80,7 +87,7 @@ class Exchange:
         """
         self.handshaking = False
         try:
-            made = guard.socket(address, trusted=self.trusted)
+            made = guard.socket(address, inward=self.inward)
         except AddressBlocked:
             self.blocked = str(address[4][0])
             raise

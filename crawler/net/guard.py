@@ -10,7 +10,7 @@ ISATAP (RFC 5214).
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Literal
 
@@ -18,6 +18,9 @@ _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = IPv6Network("::/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
 _SITE_LOCAL = IPv6Network("fec0::/10")
+_METADATA = frozenset({IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254")})
+"""Where clouds tell a machine its secrets, besides link-local addresses."""
+_MOST_NAMES = 65_536
 
 
 class AddressBlocked(OSError):
@@ -70,8 +73,18 @@ def _embedded(address: IPv6Address, value: int) -> list[IPv4Address]:
     return found
 
 
+def _is_neighbour(address: str) -> bool:
+    """Tell whether an address is one that no name of a site has: link-local, multicast, or of a cloud's own service."""
+    if "%" in address:
+        return True
+    return any(one.is_link_local or one.is_multicast or one in _METADATA for one in _with_embedded(ip_address(address)))
+
+
 class Guard:
     """Make sockets, but only towards addresses that may be reached.
+
+    A seed's own name may be in hostile hands too. So what it may lead to within the network is what it led to at first,
+    and that only if none of it was public: a name cannot wander inwards while the crawl runs.
 
     Args:
         policy: ``never`` a private address, only for hosts that ``seeds`` name, or ``always``.
@@ -79,20 +92,43 @@ class Guard:
 
     def __init__(self, policy: Literal["never", "seeds", "always"]) -> None:
         self._policy = policy
+        self._inward: dict[str, frozenset[str]] = {}
 
-    def allows(self, address: str, *, trusted: bool) -> bool:
-        """Tell whether a request may go to this address; ``trusted`` if it is for a host that a seed names."""
-        if self._policy == "always" or is_public(address):
-            return True
-        return self._policy == "seeds" and trusted
+    def inward(self, host: str, addresses: Iterable[str]) -> frozenset[str]:
+        """Return the private addresses to which a host that a seed names may lead.
 
-    def socket(self, address: tuple[Any, ...], *, trusted: bool) -> socket.socket:
+        Args:
+            host: its name, or an address, which stands for itself.
+            addresses: all that the name stands for at this moment.
+        """
+        if self._policy != "seeds":
+            return frozenset()
+        found = self._inward.get(host)
+        if found is None:
+            if len(self._inward) >= _MOST_NAMES:
+                del self._inward[next(iter(self._inward))]
+            found = self._inward[host] = _led_inward(host, frozenset(addresses))
+        return found
+
+    def allows(self, address: str, *, inward: Container[str] = ()) -> bool:
+        """Tell whether a request may go to this address; ``inward`` are the private ones to which its host may lead."""
+        return self._policy == "always" or is_public(address) or address in inward
+
+    def socket(self, address: tuple[Any, ...], *, inward: Container[str] = ()) -> socket.socket:
         """Make a socket for an address as ``getaddrinfo`` returns it.
 
         Raises:
             AddressBlocked: it is private or reserved, and that is not allowed.
         """
         family, kind, protocol, _, where = address
-        if not self.allows(where[0], trusted=trusted):
+        if not self.allows(where[0], inward=inward):
             raise AddressBlocked(f"{where[0]} is a private or reserved address")
         return socket.socket(family, kind, protocol)
+
+
+def _led_inward(host: str, addresses: frozenset[str]) -> frozenset[str]:
+    if host in addresses:
+        return addresses  # written out, it cannot change its meaning
+    if any(map(is_public, addresses)):
+        return frozenset()
+    return frozenset(address for address in addresses if not _is_neighbour(address))

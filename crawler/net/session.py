@@ -30,9 +30,10 @@ _READ_SIZE = 256 * 1024
 
 
 class _Connector(aiohttp.TCPConnector):
-    def __init__(self, *, loop: asyncio.AbstractEventLoop, room: int, **options: Any) -> None:
+    def __init__(self, guard: Guard, *, loop: asyncio.AbstractEventLoop, room: int, **options: Any) -> None:
         super().__init__(loop=loop, limit=room, **options)
         self._factory = self._wire  # type: ignore[assignment]  # called without arguments, as aiohttp's partial is
+        self._guard = guard
         self._room = room
         self.lookups = 0
         self._kept: dict[ResponseHandler, None] = {}
@@ -70,6 +71,7 @@ class _Connector(aiohttp.TCPConnector):
         addresses = await super()._resolve_host(host, port, traces)
         exchange.resolving = False
         exchange.dns += loop.time() - began
+        exchange.found(self._guard, host, [address["host"] for address in addresses])
         six = [address for address in addresses if ":" in address["host"]]
         four = [address for address in addresses if ":" not in address["host"]]
         return six[:MOST_ADDRESSES] + four[:MOST_ADDRESSES]
@@ -105,6 +107,7 @@ class Session:
     async def __aenter__(self) -> Self:
         self._resolver = self._resolver or AsyncResolver()
         self._connector = _Connector(
+            self._guard,
             loop=asyncio.get_running_loop(),
             room=room_for_connections(),
             resolver=self._resolver,

@@ -135,14 +135,57 @@ def _address(host: str) -> tuple[int, int, int, str, tuple[str, int]]:
 )
 def test_a_socket_is_made_only_for_an_address_that_may_be_reached(policy: str, trusted: bool, allowed: bool) -> None:  # noqa: FBT001  a parameter of the test
     guard = Guard(policy)  # type: ignore[arg-type]  # one of its literals
+    inward = guard.inward("site.test", ["127.0.0.1"]) if trusted else frozenset[str]()
 
     if allowed:
-        guard.socket(_address("127.0.0.1"), trusted=trusted).close()
+        guard.socket(_address("127.0.0.1"), inward=inward).close()
     else:
         with pytest.raises(AddressBlocked, match=r"127\.0\.0\.1 is a private or reserved address"):
-            guard.socket(_address("127.0.0.1"), trusted=trusted)
+            guard.socket(_address("127.0.0.1"), inward=inward)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "allowed"),
+    [
+        (["127.0.0.1"], "127.0.0.1", True),
+        (["::1", "127.0.0.1"], "::1", True),
+        (["10.0.0.1"], "10.0.0.2", False),
+        (["93.184.216.34"], "10.0.0.1", False),
+        (["93.184.216.34", "10.0.0.1"], "10.0.0.1", False),
+        (["169.254.169.254"], "169.254.169.254", False),
+        (["127.0.0.1", "169.254.169.254"], "169.254.169.254", False),
+        (["::ffff:169.254.169.254"], "::ffff:169.254.169.254", False),
+        (["64:ff9b::a9fe:a9fe"], "64:ff9b::a9fe:a9fe", False),
+        (["fd00:ec2::254"], "fd00:ec2::254", False),
+        (["100.100.100.200"], "100.100.100.200", False),
+        (["fe80::1%eth0"], "fe80::1%eth0", False),
+        (["224.0.0.1"], "224.0.0.1", False),
+    ],
+)
+def test_a_name_that_a_seed_names_leads_inwards_only_where_it_led_at_first(
+    first: list[str], then: str, *, allowed: bool
+) -> None:
+    guard = Guard("seeds")
+    guard.inward("site.test", first)
+
+    assert guard.allows(then, inward=guard.inward("site.test", [then])) is allowed
+
+
+def test_an_address_that_a_seed_names_stands_for_itself() -> None:
+    guard = Guard("seeds")
+
+    assert guard.allows("169.254.10.1", inward=guard.inward("169.254.10.1", ["169.254.10.1"]))
+
+
+def test_names_are_not_remembered_without_end() -> None:
+    guard = Guard("seeds")
+
+    for number in range(70_000):
+        guard.inward(f"{number}.test", ["127.0.0.1"])
+
+    assert len(guard._inward) < 70_000
 
 
 @pytest.mark.parametrize("policy", ["never", "seeds", "always"])
 def test_a_public_address_may_always_be_reached(policy: str) -> None:
-    assert Guard(policy).allows("93.184.216.34", trusted=False)  # type: ignore[arg-type]  # one of its literals
+    assert Guard(policy).allows("93.184.216.34")  # type: ignore[arg-type]  # one of its literals

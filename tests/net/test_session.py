@@ -12,10 +12,12 @@ from crawler.config import Fetch
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind
 from crawler.errors import ConfigError
+from crawler.net import session as session_module
 from crawler.net.request import RequestHeaders, request_headers, room_for_connections
 from crawler.net.session import Session
 from crawler.stages.fetch_aiohttp import HttpFetcher
 from tests.hostile import PAGE, Play, Scenario, Stage, Talk, answers, answers_by, head
+from tests.names import NameServer
 from tests.site import Site
 
 SETTINGS = Fetch(allow_private="always", connect_timeout=5.0, head_timeout=5.0, contact="https://example.org/bot")
@@ -279,3 +281,22 @@ def test_connections_leave_file_descriptors_to_others(few_files: Callable[[int],
     room = room_for_connections()
 
     assert 1 <= room <= 32
+
+
+async def test_a_name_that_a_seed_names_cannot_be_turned_inwards_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def zone(_name: str, time: int) -> tuple[str, ...]:
+        return ("127.0.0.1",) if time == 1 else ("127.0.0.2", "10.0.0.1", "169.254.169.254")
+
+    settings = Fetch(allow_private="seeds", connect_timeout=5.0)
+    monkeypatch.setattr(session_module, "DNS_TTL", 0)
+    play = answers(Connection="close")
+
+    with NameServer(zone) as names:
+        monkeypatch.setattr(session_module, "AsyncResolver", names.resolver)
+        async with stage(play) as server, client(settings) as (_, ask):
+            url = f"http://turning.test:{server.port}/"
+            before, after, foreign = await ask(url), await ask(url), await ask(url, trusted=False)
+
+    assert before.status == 200
+    assert (after.outcome, foreign.outcome) == (Outcome.ADDRESS_BLOCKED, Outcome.ADDRESS_BLOCKED)
+    assert len(server.requests) == 1

@@ -22,6 +22,9 @@ def zone(name: str, time: int) -> tuple[str, ...]:
     """Tell what the name server says in these scenarios."""
     answers: dict[str, tuple[str, ...]] = {
         "inside.test": ("127.0.0.1",),
+        "neighbour.test": ("169.254.169.254",),
+        "mapped-neighbour.test": ("::ffff:169.254.169.254",),
+        "cloud.test": ("fd00:ec2::254",),
         "mixed.test": ("10.0.0.1", "127.0.0.1"),
         "mapped.test": ("::ffff:127.0.0.1",),
         # a public address first, then ours: the second look-up is the one that counts
@@ -173,6 +176,23 @@ SCENARIOS = (
     _blocked("a name that lies twice", "http://mixed.test:{port}/inner", "http://mixed.test:{port}/inner"),
     _blocked("a name that is mapped", "http://mapped.test:{port}/inner", "http://mapped.test:{port}/inner"),
     _blocked("a name that changes", "http://rebinding.test:{port}/inner", "http://rebinding.test:{port}/inner"),
+    *(
+        Scenario(
+            58,
+            f"a seed's name that leads to {where}",
+            f"is a seed whose name leads to {where}",
+            Outcome.ADDRESS_BLOCKED,
+            1,
+            answers_by(counts_up),
+            host=name,
+            asked=0,
+        )
+        for where, name in (
+            ("a link-local address", "neighbour.test"),
+            ("a mapped link-local address", "mapped-neighbour.test"),
+            ("a cloud's own service", "cloud.test"),
+        )
+    ),
     Scenario(
         60,
         "without Location",
