@@ -15,19 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from crawler.account import Account
 from crawler.config import Config
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
-from crawler.core.verdict import judge
 from crawler.errors import UsageError
 from crawler.pages import Pages
 from crawler.parts import Parts
-from crawler.probe import Probe
-from crawler.report.compose import Run, compose, totals
-from crawler.report.course import course
 from crawler.report.jsonfile import encode
-from crawler.report.meters import ledger_report, verdict_report
-from crawler.report.report import Progress, Report, seed_report
+from crawler.report.report import Progress, Report
 from crawler.stages.commit import Begin
 from crawler.storage.folder import PAGE, REPORT
 
@@ -82,15 +78,14 @@ class Crawler:
         self._begin = Begin.FRESH if fresh else Begin.REBUILD if rebuild else Begin.GO_ON
         self._out = Path(out)
         self._engine: Engine | None = None
-        self._probe: Probe | None = None
+        self._account: Account | None = None
         self._report: Report | None = None
         self._stopped = False
-        self._ledger = Ledger()
         # Never set back, whatever happens to the wall clock; uvloop's own time stands still for a turn of the loop.
         base = time.time() - time.monotonic()
         self._now: Callable[[], float] = lambda: base + time.monotonic()
         self._started_at = 0.0
-        self._parts = Parts(config or Config(), self._out, self._ledger, self._now)
+        self._parts = Parts(config or Config(), self._out, Ledger(), self._now)
 
     async def __aenter__(self) -> Self:
         self._started_at = self._now()
@@ -134,21 +129,18 @@ class Crawler:
 
     def progress(self) -> Progress:
         """Tell how the crawl stands at this moment."""
-        engine, probe, elapsed = self._engine, self._probe, self._now() - self._started_at
-        if engine is None or probe is None:
-            return Progress(elapsed=elapsed, stopping=self._stopped)
-        tally = engine.tally
-        return Progress(
-            pages=tally.pages,
-            failed=tally.failed,
-            queued=len(self._parts.queues),
-            in_flight=engine.in_flight,
-            bytes_received=tally.bytes,
-            hosts_ready=self._parts.queues.ready_hosts(self._now()),
-            elapsed=elapsed,
-            stopping=self._stopped,
-            bottleneck=judge(probe.evidence(recent=True)).short,
-        )
+        now = self._now()
+        if self._account is None:
+            return Progress(elapsed=now - self._started_at, stopping=self._stopped)
+        return self._account.progress(now)
+
+    def so_far(self) -> Report | None:
+        """Tell the run as it stands at this moment, as a report; None while it has not begun.
+
+        It takes a few milliseconds of the loop, so not to be asked for more than a few times a second.
+        What the folder held before is not counted: only :meth:`report` tells that.
+        """
+        return self._account.so_far(self._now()) if self._account is not None else None
 
     def report(self) -> Report:
         """Tell how the run ended.
@@ -171,34 +163,18 @@ class Crawler:
             raise UsageError("a Crawler makes one run; enter a new one for the next")
         parts = self._parts
         engine = self._engine = parts.engine(deliver)
-        probe = self._probe = parts.probe(engine)
+        probe = parts.probe(engine)
         if self._stopped:
             engine.stop()
-        cpu = time.process_time()
+        account = self._account = Account(
+            parts, engine, probe, seeds=seeds, folder=str(self._out), started_at=self._started_at
+        )
         probe.start()
         try:
             ending = await engine.run(seeds)
         finally:
             probe.stop()
-        evidence = probe.evidence()
-        known, counts = await parts.commit.counts()
-        run = Run(
-            started_at=self._started_at,
-            ended_at=self._now(),
-            ending=ending,
-            reason=engine.stop_reason or engine.limit,
-            folder=str(self._out),
-            cpu_main=time.process_time() - cpu,
-            cpu_workers=parts.processes.cpu,
-            connections={"opened": parts.session.connections, "workers_replaced": parts.processes.replaced},
-            seeds=seed_report(seeds, engine.tally),
-            known=known,
-            totals=totals(counts),
-            verdict=verdict_report(judge(evidence)),
-            measured=ledger_report(evidence, probe.lag, most_waiting=probe.most_carried, looked=probe.looked),
-            course=course(probe.timeline, probe.rules),
-        )
-        self._report = compose(run, engine.tally, self._ledger, parts.queues)
+        self._report = await account.final(ending, self._now())
         from crawler.report.page.page import html  # noqa: PLC0415  -- 20 ms, of use at the end only
 
         await parts.commit.write_reports({REPORT: encode(self._report), PAGE: html(self._report)})

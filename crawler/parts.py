@@ -51,7 +51,7 @@ class Parts:
     def __init__(self, config: Config, out: Path, ledger: Ledger, now: Callable[[], float]) -> None:
         self._config = config
         self._out = out
-        self._ledger = ledger
+        self.ledger = ledger
         self._now = now
         self._stack = AsyncExitStack()
         polite, fetch = config.politeness, config.fetch
@@ -71,7 +71,7 @@ class Parts:
             FolderError, ConfigError: as :class:`crawler.Crawler` says.
         """
         config, stack = self._config, self._stack
-        self.commit = await Commit.open(self._out, config, self._ledger.commit, queued, begin=begin)
+        self.commit = await Commit.open(self._out, config, self.ledger.commit, queued, begin=begin)
         stack.push_async_callback(self.commit.close)
         self.processes: Processes[Task, Result] = Processes(_worker_rules(config), config.parse.workers or _workers())
         self.processes.start()
@@ -84,7 +84,7 @@ class Parts:
         if config.store.mirror:
             mirror = Mirror(self._out / "mirror")
             stack.callback(mirror.close)
-            self._mirror = WriteMirror(mirror, self._threads("mirror", _writers(config)), self._ledger.mirror)
+            self._mirror = WriteMirror(mirror, self._threads("mirror", _writers(config)), self.ledger.mirror)
         if begin is Begin.REBUILD and len(earlier := await self.commit.earlier()):
             self._replay = Replay(earlier, self._threads("replay", 1), redirects=config.fetch.redirects)
 
@@ -107,10 +107,10 @@ class Parts:
         pipeline = Pipeline(
             admit=Admit(self.queues, polite, config.fetch, now=self._now, jitter=random.random),
             fetch=HttpFetcher(self.session, config.fetch, max_retry_after=polite.max_retry_after),
-            parse=Parse(self.processes, self._keep_sample, self._ledger.parse),
+            parse=Parse(self.processes, self._keep_sample, self.ledger.parse),
             mirror=self._mirror,
             commit=self.commit,
-            ledger=self._ledger,
+            ledger=self.ledger,
             replay=self._replay,
         )
         return Engine(config, queues=self.queues, pipeline=pipeline, commit=self.commit, now=self._now, deliver=deliver)
@@ -135,7 +135,7 @@ class Parts:
             lookups=lambda: self.session.lookups,
             taken=self.processes.taken,
         )
-        return Probe(self._ledger, rules, sources)
+        return Probe(self.ledger, rules, sources)
 
     def _threads(self, name: str, count: int) -> Threads:
         threads = Threads(name, count)

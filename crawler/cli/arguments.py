@@ -10,11 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from crawler import __version__
 from crawler.cli.options import GROUPS, OPTIONS, Option, help_of, metavar_of, read_value
 from crawler.errors import UsageError
+
+if TYPE_CHECKING:
+    from crawler.serve.address import Address
 
 DEFAULT_OUT = "crawl-out"
 COMMAND_LINE_DEFAULTS: dict[str, dict[str, Any]] = {"fetch": {"allow_private": "seeds"}}
@@ -43,6 +46,8 @@ class Arguments:
     rebuild: bool = False
     fail_on: float | None = None
     json: bool = False
+    serve: Address | None = None
+    metrics_file: Path | None = None
     quiet: bool = False
     verbose: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
@@ -130,9 +135,13 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
 
 def _type(option: Option) -> Callable[[str], Any]:
     def read(text: str) -> Any:
-        if option.target in {"out", "config"}:
+        if option.target in {"out", "config", "metrics_file"}:
             return Path(text)
         try:
+            if option.target == "serve":
+                from crawler.serve.address import address  # noqa: PLC0415  -- seldom wanted
+
+                return address(text)
             return read_value(option, text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from crawler.cli.arguments import Arguments, parse, program_name
 from crawler.cli.console import open_streams, put, say, set_up_logging
 from crawler.cli.exits import Exit, exit_of_error, exit_of_report
+from crawler.cli.onlookers import Onlookers
 from crawler.cli.settings import config_of
 from crawler.cli.signals import Signals
 from crawler.errors import CrawlerError, UsageError
@@ -88,14 +89,19 @@ def _crawl(arguments: Arguments, words: list[str], name: str) -> int:
     config = config_of(arguments)
     sources = find_sources(arguments.seeds)
     set_up_logging(verbose=arguments.verbose, quiet=arguments.quiet)
+    onlookers = Onlookers(arguments)
     held: list[str] = []
-    code = Exit.INTERNAL
+    report, code = None, Exit.INTERNAL
     try:
         with Signals() as signals, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             seeds = Seeds(sources, warn=held.append if arguments.quiet else say)
-            report = runner.run(_run(arguments, config, seeds, signals))
+            report = runner.run(_run(arguments, config, seeds, (signals, onlookers)))
         code = exit_of_report(report, fail_on=arguments.fail_on)
+    except CrawlerError as error:
+        code = exit_of_error(error)
+        raise
     finally:
+        onlookers.end(report, code)
         if code is not Exit.COMPLETE:
             for warning in held:
                 say(warning)
@@ -112,7 +118,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return None
 
 
-async def _run(arguments: Arguments, config: Config, seeds: Seeds, signals: Signals) -> Report:
+async def _run(arguments: Arguments, config: Config, seeds: Seeds, others: tuple[Signals, Onlookers]) -> Report:
+    signals, onlookers = others
     async with contextlib.aclosing(seeds):
         await seeds.prepare()
         from crawler.api import Crawler  # noqa: PLC0415  -- a third of a second that a bad seed file is not worth
@@ -121,10 +128,7 @@ async def _run(arguments: Arguments, config: Config, seeds: Seeds, signals: Sign
         signals.stops(crawler.stop)
         async with contextlib.AsyncExitStack() as opened:
             await opened.enter_async_context(crawler)
-            if not arguments.quiet:
-                from crawler.report.live import Live  # noqa: PLC0415
-
-                await opened.enter_async_context(Live(crawler.progress, sys.stderr))
+            await onlookers.join(crawler, opened)
             return await crawler.crawl(seeds)
 
 

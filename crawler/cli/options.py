@@ -101,6 +101,8 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             ("--fail-on",), "fail_on", "PERCENT", "Exit with 4 if more of the pages failed than this.", takes="percent"
         ),
         Option(("--json",), "json", about="Print the report as JSON.", takes="flag"),
+        Option(("--serve",), "serve", "HOST:PORT", "Show the crawl while it runs: a page, /metrics and /healthz."),
+        Option(("--metrics-file",), "metrics_file", "PATH", "Keep Prometheus metrics there, for the node exporter."),
         Option(("-q", "--quiet"), "quiet", about="Print nothing unless something is wrong.", takes="flag"),
         Option(("-v", "--verbose"), "verbose", about="Say more on standard error; twice for all.", takes="count"),
     ),

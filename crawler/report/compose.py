@@ -91,7 +91,7 @@ def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Repor
         bytes_per_second=tally.bytes / seconds,
         known=run.known,
         totals=total,
-        conserved=run.known == total.done + total.failed + total.skipped + total.queued,
+        conserved=run.ending is Ending.RUNNING or run.known == total.done + total.failed + total.skipped + total.queued,
         latency=percentiles(ledger.latency),
         latencies=spread(ledger.latency),
         course=run.course,

@@ -77,4 +77,5 @@ def percentiles(histogram: Histogram) -> Percentiles:
         p95=histogram.quantile(0.95),
         p99=histogram.quantile(0.99),
         max=histogram.largest,
+        total=histogram.total,
     )

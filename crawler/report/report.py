@@ -28,6 +28,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Ending(StrEnum):
     """Why a run came to its end."""
 
+    RUNNING = "running"
+    """It has not: the report tells it as it stands."""
+
     COMPLETE = "complete"
     """Every known URL is finished."""
     NOTHING_FETCHED = "nothing_fetched"
@@ -62,6 +65,8 @@ class Percentiles(Record, frozen=True, kw_only=True):
     p95: float = 0.0
     p99: float = 0.0
     max: float = 0.0
+    total: float = 0.0
+    """Of all together."""
 
 
 class Totals(Record, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ URL_SHOWN = 400
 _BY_NAME = {outcome.value: outcome for outcome in Outcome}
 
 ENDINGS = {
+    Ending.RUNNING: "Running",
     Ending.COMPLETE: "Complete: every known URL is finished",
     Ending.NOTHING_FETCHED: "Nothing was fetched",
     Ending.LIMIT: "Stopped at a limit",

@@ -101,6 +101,11 @@ class Commit:
         """Seconds that the journal has waited for the disk."""
         return self._journal.synced
 
+    @property
+    def known(self) -> int:
+        """URLs that are known; the thread may be adding some at this moment."""
+        return len(self._journal.frontier)
+
     async def sow(self, urls: Sequence[str]) -> Sown:
         """Make seeds known, and let the new ones be crawled."""
         sown = await self._other(self._journal.sow, urls)

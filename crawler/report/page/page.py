@@ -10,7 +10,7 @@ from importlib import resources
 from markupsafe import Markup
 
 from crawler.core.text import inert, printable
-from crawler.report.figures import count, date, duration, rate, size
+from crawler.report.figures import count, date, duration, plural, rate, size
 from crawler.report.page import changed, costs, findings, hosts
 from crawler.report.page.held_back import held_back
 from crawler.report.page.outcomes import outcomes
@@ -42,20 +42,25 @@ _ICON = (
 _GOOD = (Ending.COMPLETE,)
 
 
-def html(report: Report) -> bytes:
-    """Draw a report: one HTML document, UTF-8, that needs nothing else."""
-    style, digest = _style()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+def html(report: Report, *, every: int = 0) -> bytes:
+    """Draw a report: one HTML document, UTF-8, that needs nothing else.
+
+    Args:
+        report: what is told.
+        every: seconds after which a browser asks for the page anew; 0 is never.
+    """
+    style, _ = _style()
     page = Markup(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n<meta name="color-scheme" content="light dark">\n'
-        '<title>{title}</title>\n<link rel="icon" href="{icon}">\n<style>{style}</style>\n</head>\n'
+        '{again}<title>{title}</title>\n<link rel="icon" href="{icon}">\n<style>{style}</style>\n</head>\n'
         "<body>\n<header>\n{head}</header>\n<main>\n{main}</main>\n<footer>{foot}</footer>\n</body>\n</html>\n"
     ).format(
-        policy=policy,
-        title=f"Crawl of {date(report.started_at)}",
+        policy=policy(),
+        title=f"{'Crawl since' if every else 'Crawl of'} {date(report.started_at)}",
+        again=Markup('<meta http-equiv="refresh" content="{}">\n').format(every) if every else "",
         icon=_ICON,
         style=Markup(style),  # noqa: S704  -- our own file
         head=_head(report),
@@ -63,6 +68,12 @@ def html(report: Report) -> bytes:
         foot=_foot(report),
     )
     return inert(page).encode()
+
+
+def policy() -> str:
+    """Return the Content-Security-Policy of the page: its style sheet is let through, and nothing else."""
+    _, digest = _style()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 @cache
@@ -108,6 +119,10 @@ def _key_figures(report: Report) -> Markup:
 
 def _conservation(report: Report) -> Markup:
     totals = report.totals
+    if report.ending is Ending.RUNNING:
+        return Markup('<p class="conserved">{} known, {} in memory and on disk still queued</p>\n').format(
+            plural(report.known, "URL"), count(totals.queued)
+        )
     line = (
         f"known {count(report.known)} {'=' if report.conserved else '≠'} done {count(totals.done)}"
         f" + failed {count(totals.failed)} + skipped {count(totals.skipped)} + queued {count(totals.queued)}"
@@ -117,4 +132,5 @@ def _conservation(report: Report) -> Markup:
 
 
 def _foot(report: Report) -> Markup:
-    return Markup("<p>In {}, ended {}.</p>").format(code(report.folder), date(report.ended_at))
+    told = "as it stood" if report.ending is Ending.RUNNING else "ended"
+    return Markup("<p>In {}, {} {}.</p>").format(code(report.folder), told, date(report.ended_at))
