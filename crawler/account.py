@@ -11,10 +11,12 @@ from crawler.probe import Probe
 from crawler.report.compose import Run, compose, totals
 from crawler.report.course import course
 from crawler.report.meters import ledger_report, verdict_report
-from crawler.report.report import Ending, Progress, Report, Totals, seed_report
+from crawler.report.report import ChangesReport, Ending, Progress, Report, Totals, seed_report
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
+
+_NOTHING = ChangesReport()
 
 
 class Account:
@@ -62,10 +64,15 @@ class Account:
 
     async def final(self, ending: Ending, now: float) -> Report:
         """Tell the run that has ended; the folder's URLs are counted anew."""
-        known, counts = await self._parts.commit.counts()
-        return self._compose(ending, now, known, totals(counts))
+        commit = self._parts.commit
+        known, counts = await commit.counts()
+        round_, changes = await commit.round()
+        told = ChangesReport(round=round_.number, since=round_.since, **changes)
+        return self._compose(ending, now, known, totals(counts), told)
 
-    def _compose(self, ending: Ending, now: float, known: int, counted: Totals) -> Report:
+    def _compose(
+        self, ending: Ending, now: float, known: int, counted: Totals, changes: ChangesReport = _NOTHING
+    ) -> Report:
         parts, engine, probe = self._parts, self._engine, self._probe
         evidence = probe.evidence()
         run = Run(
@@ -80,6 +87,7 @@ class Account:
             seeds=seed_report(self._seeds, engine.tally),
             known=known,
             totals=counted,
+            changes=changes,
             verdict=verdict_report(judge(evidence)),
             measured=ledger_report(evidence, probe.lag, most_waiting=probe.most_carried, looked=probe.looked),
             course=course(probe.timeline, probe.rules),

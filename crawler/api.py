@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Itera
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from crawler.account import Account
 from crawler.config import Config
@@ -35,7 +35,13 @@ Seeds: TypeAlias = Iterable[str] | AsyncIterable[str]
 
 
 async def crawl(
-    seeds: Seeds, *, config: Config | None = None, out: Path | str, fresh: bool = False, rebuild: bool = False
+    seeds: Seeds,
+    *,
+    config: Config | None = None,
+    out: Path | str,
+    fresh: bool = False,
+    rebuild: bool = False,
+    recrawl: Literal["all", "due"] | None = None,
 ) -> Report:
     """Crawl from ``seeds`` and return the report; go on where an earlier crawl into ``out`` stopped.
 
@@ -45,11 +51,12 @@ async def crawl(
         out: folder for the archive, the page log, the state and the report.
         fresh: move an earlier run aside first.
         rebuild: if an earlier run's state is damaged, move it aside and make it anew from its archive.
+        recrawl: if the earlier crawl has ended, ask once more for all its pages, or for those that are due.
 
     Raises:
         CrawlerError: the crawl cannot begin or cannot go on; what was committed stands.
     """
-    async with Crawler(config, out=out, fresh=fresh, rebuild=rebuild) as crawler:
+    async with Crawler(config, out=out, fresh=fresh, rebuild=rebuild, recrawl=recrawl) as crawler:
         return await crawler.crawl(seeds)
 
 
@@ -62,20 +69,26 @@ class Crawler:
         fresh: move an earlier run aside first.
         rebuild: if an earlier run's state is damaged, move it aside and make it anew from its archive:
             what is in there is not fetched again. To be given again until the rebuilt run has caught up.
+        recrawl: if the earlier crawl has ended, ask once more for ``all`` its pages, or for those that are ``due``;
+            one that has not ended is gone on with.
 
     Raises (on entering):
-        UsageError: both are asked for.
+        UsageError: more than one of these is asked for.
         FolderBusy: another crawl holds the folder.
         FolderDamaged, FolderUnusable: its state is not fit for use, or it cannot be written.
         ConfigError: a setting names a file that cannot be used.
     """
 
     def __init__(
-        self, config: Config | None = None, *, out: Path | str, fresh: bool = False, rebuild: bool = False
+        self,
+        config: Config | None = None,
+        *,
+        out: Path | str,
+        fresh: bool = False,
+        rebuild: bool = False,
+        recrawl: Literal["all", "due"] | None = None,
     ) -> None:
-        if fresh and rebuild:
-            raise UsageError("fresh and rebuild contradict each other")
-        self._begin = Begin.FRESH if fresh else Begin.REBUILD if rebuild else Begin.GO_ON
+        self._begin = _begin(fresh=fresh, rebuild=rebuild, recrawl=recrawl)
         self._out = Path(out)
         self._engine: Engine | None = None
         self._account: Account | None = None
@@ -179,6 +192,15 @@ class Crawler:
 
         await parts.commit.write_reports({REPORT: encode(self._report), PAGE: html(self._report)})
         return self._report
+
+
+def _begin(*, fresh: bool, rebuild: bool, recrawl: Literal["all", "due"] | None) -> Begin:
+    asked = {"fresh": Begin.FRESH} if fresh else {}
+    asked |= {"rebuild": Begin.REBUILD} if rebuild else {}
+    asked |= {"recrawl": Begin.ALL_AGAIN if recrawl == "all" else Begin.DUE_AGAIN} if recrawl else {}
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} contradict each other")
+    return next(iter(asked.values()), Begin.GO_ON)
 
 
 async def _ended(run: asyncio.Task[Report]) -> None:

@@ -135,6 +135,23 @@ class Store(Section, frozen=True, kw_only=True):
     ] = "full"
 
 
+class Recrawl(Section, frozen=True, kw_only=True):
+    """When a page is looked at again, in a later crawl of the same folder (--since-last)."""
+
+    first: Annotated[
+        Seconds, about("Time from the first look at a page to the next. A little under a day suits a nightly crawl.")
+    ] = 72000.0
+    shortest: Annotated[Seconds, about("The shortest such time.")] = 3600.0
+    longest: Annotated[Seconds, about("The longest such time.")] = 2592000.0
+    sooner: Annotated[float, Meta(gt=0, le=1), about("What the time is multiplied by after the page had changed.")] = (
+        0.8
+    )
+    later: Annotated[float, Meta(ge=1), about("What the time is multiplied by after it had not.")] = 1.4
+    patience: Annotated[
+        AtLeastOne, about("Answers 404 in a row after which a URL is not asked for any more; of 410, one is enough.")
+    ] = 3
+
+
 class Limits(Section, frozen=True, kw_only=True):
     """When a run stops before everything is crawled; the next run goes on."""
 
@@ -152,6 +169,7 @@ class Config(Section, frozen=True, kw_only=True):
     fetch: Fetch = Fetch()
     parse: Parse = Parse()
     store: Store = Store()
+    recrawl: Recrawl = Recrawl()
     limits: Limits = Limits()
 
 

@@ -73,7 +73,8 @@ class Parts:
         config, stack = self._config, self._stack
         self.commit = await Commit.open(self._out, config, self.ledger.commit, queued, begin=begin)
         stack.push_async_callback(self.commit.close)
-        self.processes: Processes[Task, Result] = Processes(_worker_rules(config), config.parse.workers or _workers())
+        rules = _worker_rules(config, self._out)
+        self.processes: Processes[Task, Result] = Processes(rules, config.parse.workers or _workers())
         self.processes.start()
         stack.push_async_callback(self.processes.close)
         from crawler.net.session import Session  # noqa: PLC0415  -- 200 ms in which the workers get ready
@@ -101,6 +102,7 @@ class Parts:
         from crawler.engine import Engine  # noqa: PLC0415  -- these need the client, see open
         from crawler.pipeline import Pipeline  # noqa: PLC0415
         from crawler.stages.admit import Admit  # noqa: PLC0415
+        from crawler.stages.compare import Compare  # noqa: PLC0415
         from crawler.stages.fetch_aiohttp import HttpFetcher  # noqa: PLC0415
 
         config, polite = self._config, self._config.politeness
@@ -109,6 +111,7 @@ class Parts:
             fetch=HttpFetcher(self.session, config.fetch, max_retry_after=polite.max_retry_after),
             parse=Parse(self.processes, self._keep_sample, self.ledger.parse),
             mirror=self._mirror,
+            compare=Compare(config.recrawl),
             commit=self.commit,
             ledger=self.ledger,
             replay=self._replay,
@@ -143,7 +146,7 @@ class Parts:
         return threads
 
 
-def _worker_rules(config: Config) -> WorkerRules:
+def _worker_rules(config: Config, out: Path) -> WorkerRules:
     settings = config.parse
     options = ParseOptions(
         assets=settings.assets,
@@ -151,6 +154,7 @@ def _worker_rules(config: Config) -> WorkerRules:
         max_decoded=settings.max_decoded,
         max_ratio=settings.max_ratio,
         archive=config.store.archive == "warc",
+        archived_in=str(out.absolute() / "archive"),
         keep_decoded=config.store.mirror,
         depth_matters=config.scope.max_depth != UNLIMITED_DEPTH,
         product=config.fetch.user_agent.partition("/")[0],

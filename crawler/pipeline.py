@@ -14,6 +14,7 @@ from crawler.core.ledger import Ledger
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Page, Parsed
 from crawler.stages.admit import Admit, Fate
+from crawler.stages.compare import Compare
 from crawler.stages.fetch import Fetcher
 from crawler.stages.robots import fetch_robots
 from crawler.storage.journal import Attempt, Robots
@@ -68,6 +69,7 @@ class Pipeline:
         fetch: one request, one answer.
         parse: what is in the answer.
         mirror: the body as a file; None if nobody asked for it.
+        compare: what became of the page, and when it is due again.
         commit: record, outcome and outlinks become durable together.
         ledger: what it all cost.
         replay: answers from an earlier archive; None if there is none.
@@ -80,6 +82,7 @@ class Pipeline:
         fetch: Fetcher,
         parse: Parser,
         mirror: Mirror | None,
+        compare: Compare,
         commit: Committer,
         ledger: Ledger,
         replay: Replay | None = None,
@@ -87,6 +90,7 @@ class Pipeline:
         self.admit = admit
         self.parse = parse
         self.mirror = mirror
+        self.compare = compare
         self.commit = commit
         self.ledger = ledger
         self._fetch = fetch
@@ -108,7 +112,19 @@ class Pipeline:
             return None
         parsed = await self.parse(fetched) if fetched.answered else None  # PROCESS, batched
         mirror = await self.mirror(fetched, parsed) if self.mirror and parsed else ""  # THREAD
-        return await self.commit(_finished(fetched, parsed, fate, mirror), len(fetched.body))  # THREAD, batched
+        outcome, detail = _ending(fetched, parsed)
+        seen = self.compare(fetched, parsed, outcome)
+        attempt = Attempt(
+            fetched,
+            seen.parsed,
+            seen.outcome,
+            detail,
+            hold_until=fate.hold_until,
+            mirror=mirror,
+            change=seen.change,
+            standing=seen.standing,
+        )
+        return await self.commit(attempt, len(fetched.body))  # THREAD, batched
 
     async def robots(self, source: CrawlURL, freed: Callable[[], None]) -> None:
         """Ask a host for its robots.txt, and go by it."""
@@ -155,12 +171,10 @@ def _postponed(fetched: Fetched, fate: Fate) -> Attempt:
     return Attempt(fetched, None, outcome, fetched.detail, again=fate.again, hold_until=fate.hold_until)
 
 
-def _finished(fetched: Fetched, parsed: Parsed | None, fate: Fate, mirror: str) -> Attempt:
+def _ending(fetched: Fetched, parsed: Parsed | None) -> tuple[Outcome, str]:
     """Say how the URL ended: by what the fetch says, and if that went well, by what the parse says."""
     if fetched.outcome is not None:
-        outcome, detail = fetched.outcome, fetched.detail
-    elif parsed is not None:
-        outcome, detail = parsed.outcome, parsed.detail
-    else:
-        outcome, detail = Outcome.FETCH_FAILED, "no answer"
-    return Attempt(fetched, parsed, outcome, detail, hold_until=fate.hold_until, mirror=mirror)
+        return fetched.outcome, fetched.detail
+    if parsed is not None:
+        return parsed.outcome, parsed.detail
+    return Outcome.FETCH_FAILED, "no answer"

@@ -31,6 +31,8 @@ examples:
   {name} urls.txt --depth 0 --mirror                  fetch a list of files
   {name} verify crawl-out                             check it, and draw it with report
 """
+_BEGINS = ("fresh", "rebuild", "recrawl", "since_last")
+"""Ways to begin in a folder where an earlier run may be; only one can be taken."""
 HELP_COLUMN = 28
 HELP_WIDTH = 100
 
@@ -44,6 +46,8 @@ class Arguments:
     config: Path | None = None
     fresh: bool = False
     rebuild: bool = False
+    recrawl: bool = False
+    since_last: bool = False
     fail_on: float | None = None
     json: bool = False
     serve: Address | None = None
@@ -77,8 +81,9 @@ def parse(argv: Sequence[str], *, name: str = "python -m crawler") -> Arguments:
         raise UsageError(f"no seed given: name a file of URLs, a URL, or - for standard input (see {name} --help)")
     if values.get("quiet") and values.get("verbose"):
         raise UsageError("--quiet and --verbose contradict each other")
-    if values.get("fresh") and values.get("rebuild"):
-        raise UsageError("--fresh and --rebuild contradict each other")
+    begins = [f"--{name.replace('_', '-')}" for name in _BEGINS if values.get(name)]
+    if len(begins) > 1:
+        raise UsageError(f"{' and '.join(begins)} contradict each other")
     return Arguments(
         seeds=tuple(values.pop("seeds")),
         settings={target: value for target, value in values.items() if "." in target},

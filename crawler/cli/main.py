@@ -124,7 +124,13 @@ async def _run(arguments: Arguments, config: Config, seeds: Seeds, others: tuple
         await seeds.prepare()
         from crawler.api import Crawler  # noqa: PLC0415  -- a third of a second that a bad seed file is not worth
 
-        crawler = Crawler(config, out=arguments.out, fresh=arguments.fresh, rebuild=arguments.rebuild)
+        crawler = Crawler(
+            config,
+            out=arguments.out,
+            fresh=arguments.fresh,
+            rebuild=arguments.rebuild,
+            recrawl="all" if arguments.recrawl else "due" if arguments.since_last else None,
+        )
         signals.stops(crawler.stop)
         async with contextlib.AsyncExitStack() as opened:
             await opened.enter_async_context(crawler)

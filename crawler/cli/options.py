@@ -93,6 +93,8 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _set("--mirror", "store.mirror", takes="flag"),
         _set("--durability", "store.durability"),
         Option(("--fresh",), "fresh", about="Move an earlier run in the folder aside and begin anew.", takes="flag"),
+        Option(("--recrawl",), "recrawl", about="Crawl a folder that is complete once more, all of it.", takes="flag"),
+        Option(("--since-last",), "since_last", about="Crawl it once more, but only what is due.", takes="flag"),
         Option(("--rebuild",), "rebuild", about="Make a damaged state anew from the folder's archive.", takes="flag"),
     ),
     "how it is told": (

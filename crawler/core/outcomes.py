@@ -60,6 +60,8 @@ class Outcome(StrEnum):
     HTTP_MALFORMED = "http_malformed", State.FAILED, Retry.ONCE, "the answer is not valid HTTP"
     HEADER_TOO_LARGE = "header_too_large", State.FAILED, Retry.NEVER, "header lines too long or too many"
 
+    GONE = "gone", State.FAILED, Retry.NEVER, "404 or 410 where there was a page, or too often to ask again"
+
     # Failed by a redirect.
     REDIRECT_LOOP = "redirect_loop", State.FAILED, Retry.NEVER, "a redirect leads back to its own chain"
     REDIRECT_LIMIT = "redirect_limit", State.FAILED, Retry.NEVER, "too many redirects in a row"

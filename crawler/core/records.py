@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from crawler.core.changes import NOWHERE, Change, Earlier
 from crawler.core.outcomes import Outcome
 
 
@@ -49,6 +50,8 @@ class CrawlURL:
     """Fetches made before this one."""
     due: float = 0.0
     """Unix seconds before which it must not be fetched again."""
+    earlier: Earlier = NOWHERE
+    """How it was in an earlier round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,11 @@ class Parsed:
     """Bytes of the body after content decoding."""
     decoded: bytes | None = None
     """The decoded body where it differs from the payload and somebody asked for it (the mirror)."""
+    etag: str = ""
+    modified: str = ""
+    """Last-Modified as received; this and ``etag`` are empty where they are too long to be of use."""
+    same_text: bool = False
+    """Whether its bytes are not what they were in an earlier round, but its main text is."""
     extracted: Any = None
     """What the user's ``extract`` function returned."""
 
@@ -194,4 +202,8 @@ class Page:
     revisit: bool = False
     mirror: str = ""
     """File below ``mirror/``."""
+    round: int = 1
+    """Which crawl of the folder it was finished in."""
+    change: Change | None = None
+    """What became of it since it was last seen; None if it failed."""
     extracted: Any = None

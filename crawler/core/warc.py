@@ -37,8 +37,9 @@ except ImportError:  # isal has no wheel here
         return zlib.compress(record, 3, wbits=31)  # the ratio of isal's level 2, at four times its price
 
 
-__all__ = ["IDENTICAL", "Member", "WarcError", "compress", "exchange", "members", "revisit", "warcinfo"]
+__all__ = ["IDENTICAL", "NOT_MODIFIED", "Member", "WarcError", "compress", "exchange", "members", "revisit", "warcinfo"]
 
+NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
 IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 
 _FRAMING = re.compile(rb"(?<=\n)(?=(?:transfer-encoding|content-length)[ \t]*:)", re.IGNORECASE)
@@ -104,19 +105,21 @@ def revisit(  # noqa: PLR0913 - as exchange
     date: float,
     refers_to: tuple[str, float],
     record_id: str,
+    profile: str = IDENTICAL,
     truncated: str = "",
 ) -> bytes:
     """Return the gzip member of a ``revisit`` record: an answer whose payload is in the archive already.
 
-    The block is the head alone. ``refers_to`` is the URL and the date of the exchange that holds the payload,
-    ``record_id`` a UUID as text; the other arguments are those of :func:`exchange`.
+    The block is the head alone. ``refers_to`` is the URL and the date of the exchange that holds the payload, and
+    ``digest`` that payload's. ``record_id`` is a UUID as text, ``profile`` IDENTICAL for a payload
+    that came again and NOT_MODIFIED for one that did not need to; the other arguments are those of :func:`exchange`.
     """
     target, then = refers_to
     return _member(
         f"revisit\r\nWARC-Record-ID: <urn:uuid:{record_id}>\r\nWARC-Date: {_date(date)}\r\n"
         f"WARC-Target-URI: {_uri(url)}\r\n"
         + (f"WARC-IP-Address: {address}\r\n" if address else "")
-        + f"WARC-Profile: {IDENTICAL}\r\nWARC-Refers-To-Target-URI: {_uri(target)}\r\n"
+        + f"WARC-Profile: {profile}\r\nWARC-Refers-To-Target-URI: {_uri(target)}\r\n"
         f"WARC-Refers-To-Date: {_date(then)}\r\nWARC-Payload-Digest: sha256:{digest.hex()}\r\n"
         + (f"WARC-Truncated: {truncated}\r\n" if truncated else "")
         + "Content-Type: application/http;msgtype=response\r\n",

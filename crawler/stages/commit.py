@@ -24,6 +24,7 @@ from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
 from crawler.storage.journal import Attempt, Journal, Robots
 from crawler.storage.page_log import MOST_AT_ONCE
+from crawler.storage.rounds import Round
 
 R = TypeVar("R")
 
@@ -36,6 +37,8 @@ class Begin(Enum):
     GO_ON = "go on where it stopped"
     FRESH = "move it aside"
     REBUILD = "go on; if its state is damaged, make it anew from its archive"
+    ALL_AGAIN = "go on; if it has ended, crawl all of it once more"
+    DUE_AGAIN = "go on; if it has ended, crawl once more what is due"
 
 
 class Commit:
@@ -135,6 +138,10 @@ class Commit:
         """Return how many URLs are known, and, counted on their own, how many by state and outcome."""
         return await self._thread(lambda: (len(self._journal.frontier), self._journal.counts()))
 
+    async def round(self) -> tuple[Round, Mapping[str, int]]:
+        """Return the round that goes on, and what became of its pages so far."""
+        return await self._thread(self._journal.round)
+
     async def earlier(self) -> EarlierArchive:
         """Survey the archives of runs whose state was lost."""
         return await self._thread(lambda: EarlierArchive(self._folder.lost_runs()))
@@ -169,9 +176,16 @@ class Commit:
 
 def _open_journal(folder: Folder, config: Config, begin: Begin) -> Journal:
     try:
-        return Journal(folder.path, config)
+        journal = Journal(folder.path, config)
     except FolderDamaged:
         if begin is not Begin.REBUILD:
             raise
-    folder.give_up_state(time.time())
-    return Journal(folder.path, config)
+        folder.give_up_state(time.time())
+        journal = Journal(folder.path, config)
+    if begin in (Begin.ALL_AGAIN, Begin.DUE_AGAIN):
+        try:
+            journal.begin_round(time.time(), all_pages=begin is Begin.ALL_AGAIN)
+        except BaseException:
+            journal.close()
+            raise
+    return journal

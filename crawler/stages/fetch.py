@@ -167,3 +167,15 @@ class Answer:
             self.retry_after,
             timings,
         )
+
+
+def conditions(source: CrawlURL) -> dict[str, str]:
+    """Return the headers that ask for a page only if it is not what it was (RFC 9110 §13.1).
+
+    None where the earlier payload is not at hand, for then it is wanted whatever it is.
+    """
+    earlier = source.earlier
+    if earlier.payload is None:
+        return {}
+    asked = (("If-None-Match", earlier.etag), ("If-Modified-Since", earlier.modified))
+    return {name: value for name, value in asked if value}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from yarl import URL
@@ -16,7 +16,7 @@ from crawler.net.request import request_tail
 from crawler.net.session import Session
 from crawler.net.session_failures import failure
 from crawler.net.wire import Wire, current
-from crawler.stages.fetch import Answer
+from crawler.stages.fetch import Answer, conditions
 
 
 class HttpFetcher:
@@ -48,9 +48,11 @@ class HttpFetcher:
             async with deadline:
                 url = URL(source.url, encoded=True)
                 secrets = session.headers.secrets_for(source) if trusted else None
-                response = await session.client.get(url, headers=secrets, allow_redirects=False)
+                asked = conditions(source)
+                headers = {**asked, **(secrets or {})} if asked else secrets
+                response = await session.client.get(url, headers=headers, allow_redirects=False)
                 try:
-                    self._head(answer, response, exchange)
+                    self._head(answer, response, exchange, asked)
                     await self._body(answer, response)
                 finally:
                     response.close()
@@ -62,10 +64,14 @@ class HttpFetcher:
             current.reset(token)
         return answer.fetched(began_at, self._clock())
 
-    def _head(self, answer: Answer, response: aiohttp.ClientResponse, exchange: Exchange) -> None:
+    def _head(
+        self, answer: Answer, response: aiohttp.ClientResponse, exchange: Exchange, asked: Mapping[str, str]
+    ) -> None:
         wire, url = exchange.line, response.url
         assert isinstance(wire, Wire)  # noqa: S101  there is no answer without a connection
-        answer.request = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n".encode() + self._request_tail
+        line = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n"
+        line += "".join(f"{name}: {value}\r\n" for name, value in asked.items())
+        answer.request = line.encode() + self._request_tail
         head = wire.take_head() or _rebuilt_head(response)
         answer.headed(self._clock(), response.status, response.reason or "", head)
 

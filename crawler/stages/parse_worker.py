@@ -26,19 +26,25 @@ from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
 
+from crawler.core.changes import Earlier
 from crawler.core.charset import decode_text, encoding
 from crawler.core.decode import decode_body
 from crawler.core.headers import Headers, content_codings, parse_mime, robots_directives
 from crawler.core.html import LinkReader
+from crawler.core.main_text import main_text
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Kind, Parsed
 from crawler.core.text import printable
 from crawler.core.warc import exchange
+from crawler.stages.earlier_text import earlier_text
 
-Task: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, str, str, float]
-"""URL, depth, status, request, head, body, truncated, address, time of the fetch."""
+Held: TypeAlias = tuple[bytes, str, int, int]
+"""Digest of the payload that a page had earlier, and segment, offset and length of the record that holds it."""
+Task: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, str, str, float, Held | None]
+"""URL, depth, status, request, head, body, truncated, address, time of the fetch, what there was earlier."""
 Result: TypeAlias = tuple[Any, ...]
-"""The fields of :class:`Parsed` in their order, up to ``decoded``, and two numbers: nanoseconds on the wall and of CPU.
+"""The fields of :class:`Parsed` in their order, up to ``same_text``, and two numbers: nanoseconds on the wall and of
+CPU.
 
 The outcome is its name. The outlinks are one text: a line for each, a letter for the kind before the URL.
 """
@@ -50,6 +56,7 @@ _SENT_ENTRY = 120
 """Bytes that one of them takes besides its characters, roughly."""
 _MAX_DETAIL = 500
 _MAX_MIME = 255
+_MAX_VALIDATOR = 256
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _LOOKS_LIKE_HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?[\t\n\f\r ]*+<(?:!doctype html|html)[\t\n\f\r />]", re.IGNORECASE
@@ -78,6 +85,8 @@ class ParseOptions:
     max_ratio: int = 200
     archive: bool = True
     """Make WARC records."""
+    archived_in: str = ""
+    """The archive's folder, where earlier payloads can be read."""
     keep_decoded: bool = False
     """Return the body after content decoding, where it differs from the payload."""
     depth_matters: bool = False
@@ -99,14 +108,19 @@ def task_of(fetched: Fetched) -> Task:
         fetched.truncated,
         fetched.address,
         fetched.began_at,
+        _held(source.earlier),
     )
+
+
+def _held(earlier: Earlier) -> Held | None:
+    return None if earlier.payload is None else (earlier.digest, *earlier.payload)
 
 
 def parsed_of(result: Result) -> Parsed:
     """Make a record of what a worker returned."""
-    outcome, *found, packed, seen, capped, size, decoded = result
+    outcome, *found, packed, seen, capped, size, decoded, etag, modified, same_text = result
     outlinks = tuple([(_KINDS[line[0]], line[1:]) for line in packed.split("\n")]) if packed else ()
-    fields = Outcome[outcome], *found, outlinks, seen, capped, size, decoded
+    fields = Outcome[outcome], *found, outlinks, seen, capped, size, decoded, etag, modified, same_text
     return Parsed(*fields)
 
 
@@ -121,7 +135,7 @@ class Kept(NamedTuple):
 
 def kept_of(task: Task, *, archive: bool) -> Kept:
     """Return the digest of an answer, and its WARC records if they are asked for."""
-    url, _, _, request, head, body, truncated, address, date = task
+    url, _, _, request, head, body, truncated, address, date, _ = task
     digest = sha256(body).digest()
     if not (archive and head):
         return Kept(digest)
@@ -181,6 +195,7 @@ class Worker:
         draft.mime = _essence(content_type[:_MAX_MIME]) if content_type else ""
         directives = robots_directives(headers.all("x-robots-tag"), options.product)
         draft.noindex, draft.nofollow = "noindex" in directives, "nofollow" in directives
+        draft.etag, draft.modified = _validator(headers.get("etag")), _validator(headers.get("last-modified"))
         if not 200 <= status < 300:
             return
         codings = content_codings(",".join(headers.all("content-encoding")))
@@ -193,7 +208,18 @@ class Worker:
             draft.decoded = decoded.body
         if draft.mime in _HTML if draft.mime else _LOOKS_LIKE_HTML(decoded.body):
             draft.charset = encoding(decoded.body, content_type)
-            self._read_html(draft, decode_text(decoded.body, draft.charset), url, depth)
+            text = decode_text(decoded.body, draft.charset)
+            self._read_html(draft, text, url, depth)
+            self._compare(draft, task, text)
+
+    def _compare(self, draft: _Draft, task: Task, text: str) -> None:
+        """Where the bytes are not what they were, tell whether the main text is, by what the archive holds of it."""
+        held = task[9]
+        if held is None or held[0] == draft.kept.digest:
+            return
+        options = self._options
+        before = earlier_text(options.archived_in, held, limit=options.max_decoded, max_ratio=options.max_ratio)
+        draft.same_text = before is not None and main_text(before) == main_text(text)
 
     def _read_html(self, draft: _Draft, text: str, url: str, depth: int) -> None:
         document = self._links.read(text, url)
@@ -205,6 +231,11 @@ class Worker:
 
 
 _worker: Worker
+
+
+def _validator(value: str | None) -> str:
+    """Return what can be sent back as it came; a longer one is not worth its place in the frontier."""
+    return value if value and len(value) <= _MAX_VALIDATOR and value.isprintable() and value.isascii() else ""
 
 
 @lru_cache(maxsize=1024)
@@ -223,12 +254,15 @@ class _Draft:
         self.seen = self.size = 0
         self.noindex = self.nofollow = self.capped = False
         self.decoded: bytes | None = None
+        self.etag = self.modified = ""
+        self.same_text = False
 
     def result(self) -> Result:
         """Return the finished draft."""
         said = self.outcome.name, self.detail
         told = self.mime, self.charset, self.title, self.language, self.canonical, self.noindex, self.nofollow
-        return (*said, *self.kept, *told, self.outlinks, self.seen, self.capped, self.size, self.decoded)
+        compared = self.etag, self.modified, self.same_text
+        return (*said, *self.kept, *told, self.outlinks, self.seen, self.capped, self.size, self.decoded, *compared)
 
 
 class _Sent:

@@ -24,6 +24,7 @@ NAME = "crawl.db"
 WAL = f"{NAME}-wal"
 """The write-ahead log: what was committed last, and is not yet in the database itself."""
 PAGE_LOG = "pages.jsonl"
+CHANGE_LOG = "changes.jsonl"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CLOSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

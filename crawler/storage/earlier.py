@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
 
+from crawler.core.warc import NOT_MODIFIED
 from crawler.core.warc_reader import EMPTY_LINE, Member, WarcError, members
 from crawler.errors import FolderUnusable
 
@@ -74,6 +75,8 @@ class EarlierArchive:
         asked: tuple[str, _Place] | None = None
         for member in _whole(segment):
             place, kind, url = (number, member.offset), member.header("WARC-Type"), member.header("WARC-Target-URI")
+            if member.header("WARC-Profile") == NOT_MODIFIED:
+                continue  # what it says of the page is that the answer before still holds
             if kind in ("response", "revisit"):
                 self._answers[_key(url)] = (place, asked[1] if asked and asked[0] == url else None)
             if kind == "response":

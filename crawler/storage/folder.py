@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crawler.errors import FolderUnusable
 from crawler.storage import database
-from crawler.storage.database import PAGE_LOG, sync_folder
+from crawler.storage.database import CHANGE_LOG, PAGE_LOG, sync_folder
 from crawler.storage.lock import FolderLock
 from crawler.storage.whole_file import write_whole
 
@@ -19,6 +19,7 @@ _OURS = (
     f"{database.NAME}-shm",
     "archive",
     PAGE_LOG,
+    CHANGE_LOG,
     "mirror",
     "quarantine",
     REPORT,

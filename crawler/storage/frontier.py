@@ -23,6 +23,7 @@ from crawler.core.fingerprint import fingerprint
 from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
+from crawler.core.schedule import UNDECIDED, Standing
 from crawler.core.scope import ScopeRule
 from crawler.core.seen import Seen
 from crawler.core.traps import trap
@@ -214,10 +215,25 @@ class Frontier:
 
     # ending
 
-    def finish(self, source: CrawlURL, outcome: Outcome) -> None:
-        """Note how a URL ended."""
+    def finish(
+        self, source: CrawlURL, outcome: Outcome, standing: Standing = UNDECIDED, *, page: int = 0, round_: int = 1
+    ) -> None:
+        """Note how a URL ended, when it is due again, and the row of its page."""
         self.hosts.release(source.host)
-        self._ended.append((int(outcome.state), str(outcome), source.attempts, source.id))
+        there = page if standing.there else 0
+        self._ended.append(
+            (
+                int(outcome.state),
+                str(outcome),
+                source.attempts,
+                standing.due,
+                round_,
+                there,
+                standing.interval,
+                standing.misses,
+                source.id,
+            )
+        )
         self._count(State.QUEUED, "", -1)
         self._count(outcome.state, str(outcome), 1)
 
@@ -229,7 +245,11 @@ class Frontier:
         """Write what is gathered, before the transaction ends."""
         self._write_rows()
         many = self._connection.executemany
-        many("UPDATE url SET state = ?, outcome = ?, attempts = ? WHERE id = ?", self._ended)
+        many(
+            "UPDATE url SET state = ?, outcome = ?, attempts = ?, due = ?, round = ?, page = max(page, ?),"
+            " interval = ?, misses = ? WHERE id = ?",
+            self._ended,
+        )
         many("UPDATE url SET outcome = ?, attempts = ?, due = ? WHERE id = ?", self._postponed)
         self._ended.clear()
         self._postponed.clear()
@@ -273,6 +293,10 @@ class Frontier:
             return self._waiting.hosts(besides, limit)
 
     # counting
+
+    def recount(self) -> None:
+        """Take note that URLs were queued again behind our back."""
+        self.totals = self.counts()
 
     def counts(self) -> dict[tuple[State, str], int]:
         """Count all known URLs by state and outcome, from the table itself."""

@@ -18,7 +18,7 @@ After a write that failed nothing more is written: what memory holds and what th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +26,19 @@ from pathlib import Path
 from crawler import __version__
 from crawler.config import Config
 from crawler.core import warc
+from crawler.core.changes import Change
 from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Fetched, Kind, Page, Parsed, Place
+from crawler.core.schedule import UNDECIDED, Standing
 from crawler.errors import StorageError
 from crawler.storage.archive import Archive
-from crawler.storage.database import NAME, PAGE_LOG, open_database, open_for_reading
+from crawler.storage.change_log import ChangeLog, Line, is_told, line_of
+from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, open_database, open_for_reading
 from crawler.storage.frontier import Frontier, Sown, StoredHost
 from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
 from crawler.storage.page_table import Origin, PageTable, may_be_referred_to
+from crawler.storage.rounds import Round, Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Attempt:
     hold_until: float = 0.0
     """Unix seconds until which the whole host is left alone."""
     mirror: str = ""
+    change: Change | None = None
+    """What became of the page since it was last seen."""
+    standing: Standing = UNDECIDED
+    """When the URL is due again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +105,12 @@ class Journal:
     def _open(self, opened: ExitStack, config: Config) -> None:
         """Make the files agree with the database; what is open by then is closed if that fails."""
         files = self._files()
-        log_length, _ = files.pop(PAGE_LOG, (0, False))
-        self._log = PageLog(self._folder, log_length)
+        self._log = PageLog(self._folder, files.pop(PAGE_LOG, (0, False))[0])
         opened.callback(self._log.close)
+        self._changes = ChangeLog(self._folder, files.pop(CHANGE_LOG, (0, False))[0])
+        opened.callback(self._changes.close)
         self._pages = PageTable(self._database.connection)
+        self._rounds = Rounds(self._database.connection)
         self.frontier = Frontier(self._database, config.scope, config.traps)
         self._archive = Archive(
             self._folder / "archive",
@@ -119,12 +129,15 @@ class Journal:
         with self._writing():
             last = [attempt for attempt in attempts if attempt.again is None]
             places = self._append(last)
-            pages = [_page(attempt, place) for attempt, place in zip(last, places, strict=True)]
+            round_ = self._rounds.now.number
+            pages = [page_of(attempt, place, round_) for attempt, place in zip(last, places, strict=True)]
             if pages:
                 self._log.append(pages)
+                self._changes.append(_lines(last, pages))
                 began = time.perf_counter()
                 self._archive.sync()
                 self._log.sync()
+                self._changes.sync()
                 self._synced += time.perf_counter() - began
             finished = iter(zip(pages, places, strict=True))
             result = Committed([], [])
@@ -136,6 +149,14 @@ class Journal:
                 self._store_lengths()
             self._archive.committed()
         return result
+
+    def begin_round(self, at: float, *, all_pages: bool) -> int | None:
+        """Queue again what is due, if nothing is queued any more; see :meth:`Rounds.begin`."""
+        with self._writing(), self._transaction():
+            queued = self._rounds.begin(at, all_pages=all_pages, last_page=self._pages.last)
+            if queued:
+                self.frontier.recount()
+            return queued
 
     def sow(self, urls: Sequence[str]) -> Sown:
         """Make seeds known."""
@@ -169,6 +190,7 @@ class Journal:
                 closing.callback(cut_page_log, self._folder)
             closing.callback(self._database.close)
             closing.callback(self._log.close)
+            closing.callback(self._changes.close)
             closing.callback(self._archive.close)
             if self._sound:
                 with self._writing():
@@ -183,6 +205,11 @@ class Journal:
     def synced(self) -> float:
         """Seconds spent so far in waiting for the disk; may be asked from any thread."""
         return self._synced + self._database.synced
+
+    def round(self) -> tuple[Round, Mapping[str, int]]:
+        """Return the round that goes on, and what became of its pages so far."""
+        with self._database.refusing():
+            return self._rounds.now, self._rounds.counts()
 
     def counts(self) -> dict[tuple[State, str], int]:
         """Count all known URLs by state and outcome."""
@@ -220,20 +247,18 @@ class Journal:
                 lengths.append(None)
                 continue
             request, response = parsed.record[: parsed.request_size], parsed.record[parsed.request_size :]
-            origin = None
-            if may_be_referred_to(fetched):
-                origin = origins.get(parsed.digest)
-                if origin is None:
-                    origins[parsed.digest] = (fetched.source.url, fetched.began_at)
-                else:
-                    response = _revisit(fetched, parsed, origin)
+            origin = origins.get(parsed.digest) if _may_refer(attempt) else None
+            if origin is not None:
+                response = _revisit(attempt, parsed, origin)
+            elif may_be_referred_to(fetched):
+                origins[parsed.digest] = (fetched.source.url, fetched.began_at)
             members += (request, response)
             lengths.append((len(members) - 1, len(response), origin is not None))
         where = self._archive.append(members) if members else []
         return [one and Place(*where[one[0]], one[1], one[2]) for one in lengths]
 
     def _origins(self, attempts: Sequence[Attempt]) -> dict[bytes, Origin]:
-        asked = {one.parsed.digest for one in attempts if one.parsed and may_be_referred_to(one.fetched)}
+        asked = {one.parsed.digest for one in attempts if one.parsed and _may_refer(one)}
         with self._database.refusing():
             return self._pages.origins(asked) if self._archiving else {}
 
@@ -249,12 +274,12 @@ class Journal:
         if fetched.location:
             outlinks = (*outlinks, (Kind.REDIRECT, fetched.location))
         result.queued.extend(self.frontier.discover(source, outlinks))
-        self.frontier.finish(source, attempt.outcome)
-        if fetched.answered:
-            self._pages.add(fetched, parsed, place)
+        page = self._pages.add(attempt, place, self._rounds.now.number)
+        self.frontier.finish(source, attempt.outcome, attempt.standing, page=page, round_=self._rounds.now.number)
 
     def _store_lengths(self) -> None:
-        lengths = {**self._archive.lengths(), PAGE_LOG: (self._log.length, False)}
+        logs = {PAGE_LOG: (self._log.length, False), CHANGE_LOG: (self._changes.length, False)}
+        lengths = {**self._archive.lengths(), **logs}
         self._database.connection.executemany(
             "INSERT INTO file (name, length, closed) VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET length = excluded.length, closed = excluded.closed",
@@ -275,7 +300,14 @@ def _refuse_older(folder: Path, config: Config) -> None:
         refuse_older(database, most_lost=most_lost)
 
 
-def _revisit(fetched: Fetched, parsed: Parsed, earlier: tuple[str, float]) -> bytes:
+def _may_refer(attempt: Attempt) -> bool:
+    """Whether a record may point to another one that holds its payload: the same bytes came, or none needed to."""
+    unchanged = attempt.outcome is Outcome.NOT_MODIFIED and attempt.fetched.source.earlier.payload is not None
+    return unchanged or may_be_referred_to(attempt.fetched)
+
+
+def _revisit(attempt: Attempt, parsed: Parsed, earlier: tuple[str, float]) -> bytes:
+    fetched = attempt.fetched
     return warc.revisit(
         fetched.source.url,
         fetched.head,
@@ -284,10 +316,11 @@ def _revisit(fetched: Fetched, parsed: Parsed, earlier: tuple[str, float]) -> by
         date=fetched.began_at,
         refers_to=earlier,
         record_id=parsed.record_id,
+        profile=warc.NOT_MODIFIED if attempt.outcome is Outcome.NOT_MODIFIED else warc.IDENTICAL,
     )
 
 
-def _page(attempt: Attempt, place: Place | None) -> Page:
-    return page_of(
-        attempt.fetched, attempt.parsed, attempt.outcome, detail=attempt.detail, mirror=attempt.mirror, place=place
-    )
+def _lines(attempts: Iterable[Attempt], pages: Iterable[Page]) -> Iterator[Line]:
+    for attempt, page in zip(attempts, pages, strict=True):
+        if is_told(page):
+            yield line_of(page, attempt.fetched.source.earlier, attempt.fetched.location)

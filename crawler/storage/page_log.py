@@ -16,10 +16,11 @@ from pathlib import Path
 import msgspec
 
 from crawler.core.outcomes import Outcome
-from crawler.core.records import Fetched, Page, Parsed, Place
+from crawler.core.records import Page, Parsed, Place
 from crawler.errors import CrawlerError, FolderDamaged
 from crawler.storage.append_file import AppendFile
 from crawler.storage.database import PAGE_LOG, WAL, Database, open_for_reading
+from crawler.storage.page_table import Ended
 
 MOST_AT_ONCE = 256
 """Attempts, and so lines, of one commit, at most."""
@@ -59,16 +60,15 @@ class PageLog:
         self._file.append(b"".join(self._encode(page) + b"\n" for page in pages))
 
 
-def page_of(
-    fetched: Fetched, parsed: Parsed | None, outcome: Outcome, *, detail: str, mirror: str, place: Place | None
-) -> Page:
+def page_of(ended: Ended, place: Place | None, round_: int) -> Page:
     """Tell the story of a finished URL."""
+    fetched = ended.fetched
     source, timings = fetched.source, fetched.timings
-    parsed = parsed or _NOT_PARSED
+    parsed = ended.parsed or _NOT_PARSED
     return Page(
         url=source.url,
-        outcome=outcome,
-        detail=detail,
+        outcome=ended.outcome,
+        detail=ended.detail,
         status=fetched.status,
         depth=source.depth,
         kind=source.kind,
@@ -94,7 +94,9 @@ def page_of(
         offset=place.offset if place else 0,
         length=place.length if place else 0,
         revisit=place.revisit if place else False,
-        mirror=mirror,
+        mirror=ended.mirror,
+        round=round_,
+        change=ended.change,
         extracted=parsed.extracted,
     )
 

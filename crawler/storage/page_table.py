@@ -1,17 +1,49 @@
-"""The pages that were answered: where each one's record stands, and which payloads the archive holds already."""
+"""The finished URLs, round by round: where the record of each stands, and which payloads the archive holds already."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
+from typing import Protocol
 
 import msgspec
 
 from crawler.core import cdxj
+from crawler.core.changes import Change
+from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Parsed, Place
 
+_INSERT = "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 Origin = tuple[str, float]
 """The URL whose record holds a payload, and when its fetch began."""
+
+
+class Ended(Protocol):
+    """What is kept of a finished URL."""
+
+    @property
+    def fetched(self) -> Fetched:
+        """The request, and its answer if there was one."""
+
+    @property
+    def parsed(self) -> Parsed | None:
+        """What was found in it."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+
+    @property
+    def detail(self) -> str:
+        """What exactly went wrong."""
+
+    @property
+    def change(self) -> Change | None:
+        """What became of its page."""
+
+    @property
+    def mirror(self) -> str:
+        """Its file below ``mirror/``."""
 
 
 def may_be_referred_to(fetched: Fetched) -> bool:
@@ -30,6 +62,8 @@ class PageTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._rows: list[tuple[object, ...]] = []
+        self.last: int = connection.execute("SELECT ifnull(max(id), 0) FROM page").fetchone()[0]
+        """The newest row."""
         self._segments: dict[str, int] = {
             name: id_ for id_, name in connection.execute("SELECT id, name FROM file").fetchall()
         }
@@ -40,21 +74,27 @@ class PageTable:
             return {}
         rows = self._connection.execute(
             "SELECT p.digest, u.url, p.fetched_at FROM json_each(?) wanted"
-            " CROSS JOIN page p ON p.prefix = wanted.value JOIN url u ON u.id = p.id"
+            " CROSS JOIN page p ON p.prefix = wanted.value JOIN url u ON u.id = p.url"
             " WHERE p.segment > 0 AND p.revisit = 0",
             (msgspec.json.encode([prefix(digest) for digest in digests]).decode(),),
         )
         return {digest: (url, at) for digest, url, at in rows}
 
-    def add(self, fetched: Fetched, parsed: Parsed | None, place: Place | None) -> None:
-        """Note an answer."""
+    def add(self, ended: Ended, place: Place | None, round_: int) -> int:
+        """Note a finished URL, and return its row."""
+        fetched, parsed = ended.fetched, ended.parsed
         digest = parsed.digest if parsed else b""
         segment, offset, length, revisit = 0, 0, 0, False
         if place is not None:
             segment, offset, length, revisit = self._segment(place.segment), place.offset, place.length, place.revisit
+        self.last += 1
         self._rows.append(
             (
+                self.last,
                 fetched.source.id,
+                round_,
+                str(ended.outcome),
+                None if ended.change is None else str(ended.change),
                 fetched.began_at,
                 fetched.status,
                 parsed.mime if parsed else "",
@@ -65,19 +105,23 @@ class PageTable:
                 offset,
                 length,
                 revisit,
+                (parsed.etag or None) if parsed else None,
+                (parsed.modified or None) if parsed else None,
+                fetched.location or None,
             )
         )
+        return self.last
 
     def flush(self) -> None:
         """Write what is gathered."""
-        self._connection.executemany("INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._connection.executemany(_INSERT, self._rows)
         self._rows.clear()
 
     def index(self, segment: str) -> Iterator[str]:
         """Yield the CDXJ lines of a segment."""
         rows = self._connection.execute(
             "SELECT u.url, p.fetched_at, p.mime, p.status, p.digest, p.length, p.offset, p.revisit"
-            " FROM page p JOIN url u USING (id) WHERE p.segment = (SELECT id FROM file WHERE name = ?)",
+            " FROM page p JOIN url u ON u.id = p.url WHERE p.segment = (SELECT id FROM file WHERE name = ?)",
             (segment,),
         )
         for url, at, mime, status, digest, length, offset, revisit in rows:

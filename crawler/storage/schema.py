@@ -7,11 +7,12 @@ is looked up in memory, since a unique index on random numbers costs three times
 from __future__ import annotations
 
 APPLICATION = 0x43524C57  # "CRLW"
-VERSION = 1
+VERSION = 2
 TABLES = {"setting", "root", "host", "url", "page", "file"}
 
 SCHEMA = """
 -- key: of the fingerprints. rules: by which all refused URLs were judged; missing while that is to be done anew.
+-- round: how many times the folder has been crawled; its first page, when it began, and when the one before it did.
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- Fingerprints of what seeds stand for (scope keys), and of the host names they name.
@@ -40,15 +41,24 @@ CREATE TABLE url (
     state INTEGER NOT NULL,             -- 0 queued, 1 done, 2 failed, 3 skipped
     outcome TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL DEFAULT 0         -- not to be fetched before, Unix seconds
+    due REAL NOT NULL DEFAULT 0,        -- not to be fetched before, or, if finished, due again then, Unix seconds
+    round INTEGER NOT NULL DEFAULT 0,   -- in which it was finished last
+    page INTEGER NOT NULL DEFAULT 0,    -- how it was when it was last there; 0: it never was
+    interval REAL NOT NULL DEFAULT 0,   -- seconds from one look to the next
+    misses INTEGER NOT NULL DEFAULT 0   -- answers 404 and 410 in a row
 );
 CREATE INDEX waiting ON url (host, id) WHERE state = 0;
 CREATE INDEX deep ON url (fingerprint) WHERE outcome = 'too_deep';
 
+-- A finished URL: one row for each line of the page log, in the same order.
 CREATE TABLE page (
-    id INTEGER PRIMARY KEY,             -- the URL's
+    id INTEGER PRIMARY KEY,
+    url INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    change TEXT,                        -- NULL: there is nothing to compare
     fetched_at REAL NOT NULL,
-    status INTEGER NOT NULL,
+    status INTEGER NOT NULL,            -- 0: no answer
     mime TEXT NOT NULL,
     digest BLOB NOT NULL,               -- SHA-256 of the payload
     prefix INTEGER NOT NULL,            -- its first eight bytes
@@ -56,7 +66,10 @@ CREATE TABLE page (
     segment INTEGER NOT NULL,           -- 0: not archived
     offset INTEGER NOT NULL,
     length INTEGER NOT NULL,
-    revisit INTEGER NOT NULL
+    revisit INTEGER NOT NULL,
+    etag TEXT,
+    modified TEXT,                      -- Last-Modified as received
+    location TEXT                       -- where a redirect points
 );
 CREATE INDEX payload ON page (prefix) WHERE segment > 0 AND revisit = 0;
 

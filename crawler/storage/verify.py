@@ -20,10 +20,18 @@ from crawler.storage.findings import Findings, counted
 from crawler.storage.folder import REPORT
 from crawler.storage.lock import FolderLock
 from crawler.storage.verify_archive import ArchiveCheck
+from crawler.storage.verify_changes import check_changes
 from crawler.storage.verify_log import LogCheck
 
 _ORDER = (State.DONE, State.FAILED, State.SKIPPED, State.QUEUED)
 _STATES = {str(outcome): outcome.state for outcome in Outcome}
+
+_ASTRAY = (
+    "SELECT count(*) FROM url u"
+    " LEFT JOIN (SELECT url, round, outcome, max(id) FROM page GROUP BY url) p ON p.url = u.id"
+    " WHERE u.state > 0 AND u.host > 0 AND (p.outcome IS NOT u.outcome OR p.round IS NOT u.round)"
+)
+"""Of several columns beside a max(), SQLite gives those of the row that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ def _verify(folder: Path, database: Database) -> VerifyReport:
         _conservation(database, findings),
         *ArchiveCheck(folder, database, findings).run(),
         *LogCheck(folder, database, findings).run(),
+        *check_changes(folder, database, findings),
     ]
     _structure(database, findings)
     _hosts(database, findings)
@@ -101,6 +110,9 @@ def _conservation(database: Database, findings: Findings) -> str:
     ).fetchone()
     if twice:
         findings.add(NAME, f"{counted(twice, 'URL')} known more than once")
+    (astray,) = database.connection.execute(_ASTRAY).fetchone()
+    if astray:
+        findings.add(NAME, f"{counted(astray, 'URL')} finished otherwise than the last page of each says")
     parts = ", ".join(f"{by_state[state]:,} {state.name.lower()}" for state in _ORDER)
     return f"{counted(known, 'URL')} known, {parts}: {findings.verdict(before, 'all accounted for')}"
 

@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from crawler.core import warc_reader
 from crawler.core.warc_reader import Member, WarcError, members
 from crawler.storage.archive import OPEN, segment_path
-from crawler.storage.database import PAGE_LOG, Database
+from crawler.storage.database import CHANGE_LOG, PAGE_LOG, Database
 from crawler.storage.findings import Findings, Stream, counted
 from crawler.storage.page_table import prefix
 from crawler.storage.verify_index import Index, Row
@@ -69,13 +69,13 @@ class ArchiveCheck:
 
     def _segments(self) -> Iterator[Segment]:
         for id_, name, length, closed in self._connection.execute(
-            "SELECT id, name, length, closed FROM file WHERE name != ? ORDER BY id", (PAGE_LOG,)
+            "SELECT id, name, length, closed FROM file WHERE name NOT IN (?, ?) ORDER BY id", (PAGE_LOG, CHANGE_LOG)
         ):
             yield Segment(id_, name, length, bool(closed))
 
     def _rows(self) -> Iterator[Row]:
         sort = self._connection.execute(
-            "SELECT id, segment, offset, length, digest, size, revisit, status, mime, fetched_at FROM page"
+            "SELECT url, segment, offset, length, digest, size, revisit, status, mime, fetched_at FROM page"
             " WHERE segment != 0 ORDER BY segment, offset"
         )
         for id_, segment, offset, length, digest, size, revisit, status, mime, at in sort:
@@ -157,7 +157,7 @@ class ArchiveCheck:
 
     def _has_origin(self, member: Member, row: Row) -> bool:
         origins = self._connection.execute(
-            "SELECT u.url, p.fetched_at FROM page p JOIN url u USING (id)"
+            "SELECT u.url, p.fetched_at FROM page p JOIN url u ON u.id = p.url"
             " WHERE p.prefix = ? AND p.segment > 0 AND p.revisit = 0 AND p.digest = ?",
             (prefix(row.digest), row.digest),
         )

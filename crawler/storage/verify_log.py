@@ -1,7 +1,7 @@
 """The page log against the database: whole lines of JSON, exactly one for each finished page, saying the same.
 
-The log is in the order of commits, the database in that of discovery. Both are sorted by fingerprint,
-by SQLite and on disk, and compared as streams.
+A URL has one in each round in which it was finished. Lines and rows are sorted by fingerprint, those of one URL in the
+order of their commits, by SQLite and on disk, and compared as streams.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class _Line(msgspec.Struct):
     """What of a line is compared."""
 
     url: str
+    round: int
     outcome: str
+    change: str | None
     segment: str
     offset: int
     length: int
@@ -41,7 +43,7 @@ class _Page(NamedTuple):
     told: tuple[object, ...]
 
 
-_TOLD = ("outcome", "segment", "offset", "length", "digest")
+_TOLD = ("round", "outcome", "change", "segment", "offset", "length", "digest")
 
 
 class LogCheck:
@@ -60,12 +62,12 @@ class LogCheck:
         length = self._committed()
         self._connection.execute(
             "CREATE TEMP TABLE line (mark INTEGER, at INTEGER, url TEXT,"
-            " outcome TEXT, segment TEXT, offset INTEGER, length INTEGER, digest TEXT)"
+            " round INTEGER, outcome TEXT, change TEXT, segment TEXT, offset INTEGER, length INTEGER, digest TEXT)"
         )
         lines, parsed = 0, self._parsed(length)
         self._connection.execute("BEGIN")
         while batch := list(islice(parsed, _AT_ONCE)):
-            self._connection.executemany("INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch)
+            self._connection.executemany("INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", batch)
             lines += len(batch)
         self._connection.execute("COMMIT")
         self._compare(Stream(self._logged()), Stream(self._finished()))
@@ -97,7 +99,8 @@ class LogCheck:
                 try:
                     line = decode(text if text.endswith(b"\n") else b"")
                     mark = fingerprint(line.url, self._key)
-                    yield mark, at, line.url, line.outcome, line.segment, line.offset, line.length, line.digest
+                    place = line.segment, line.offset, line.length
+                    yield mark, at, line.url, line.round, line.outcome, line.change or "", *place, line.digest
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     why = str(error) if text.endswith(b"\n") else "it has no end"
                     self._findings.add(f"{PAGE_LOG}: offset {at}", f"is no line of a page, but {text[:40]!r} ({why})")
@@ -105,39 +108,44 @@ class LogCheck:
 
     def _logged(self) -> Iterator[_Page]:
         rows = self._connection.execute(
-            "SELECT mark, at, url, outcome, segment, offset, length, digest FROM line ORDER BY mark, at"
+            "SELECT mark, at, url, round, outcome, change, segment, offset, length, digest FROM line ORDER BY mark, at"
         )
         for mark, at, url, *told in rows:
             yield _Page(mark, at, url, tuple(told))
 
     def _finished(self) -> Iterator[_Page]:
         rows = self._connection.execute(
-            "SELECT u.fingerprint, u.id, u.url, u.outcome, ifnull(f.name, ''), ifnull(p.offset, 0),"
-            " ifnull(p.length, 0), ifnull(p.digest, x'') FROM url u LEFT JOIN page p USING (id)"
-            " LEFT JOIN file f ON f.id = p.segment WHERE u.state > 0 AND u.host > 0 ORDER BY u.fingerprint, u.id"
+            "SELECT u.fingerprint, p.id, u.url, p.round, p.outcome, ifnull(p.change, ''), ifnull(f.name, ''),"
+            " p.offset, p.length, p.digest FROM page p JOIN url u ON u.id = p.url"
+            " LEFT JOIN file f ON f.id = p.segment ORDER BY u.fingerprint, p.id"
         )
         for mark, id_, url, *told, digest in rows:
             yield _Page(mark, id_, url, (*told, f"sha256:{digest.hex()}" if digest else ""))
 
     def _compare(self, logged: Stream[_Page], finished: Stream[_Page]) -> None:
+        paired: _Page | None = None
         while logged.head is not None or finished.head is not None:
             line, page = logged.head, finished.head
             if line is not None and (page is None or line.mark < page.mark):
-                self._add(logged.take(), "is not a finished page")
+                self._surplus(logged.take(), paired)
             elif page is not None and (line is None or page.mark < line.mark):
                 self._findings.add(PAGE_LOG, f"has no line for {finished.take().url}")
             else:
-                self._pair(logged, finished.take())
+                paired = logged.take()
+                self._pair(paired, finished.take())
 
-    def _pair(self, logged: Stream[_Page], page: _Page) -> None:
-        line = logged.take()
+    def _surplus(self, line: _Page, paired: _Page | None) -> None:
+        if paired is not None and paired.mark == line.mark:
+            self._add(line, f"has another line at offset {paired.at}")
+        else:
+            self._add(line, "is not a finished page")
+
+    def _pair(self, line: _Page, page: _Page) -> None:
         for name, said, stored in zip(_TOLD, line.told, page.told, strict=True):
             if said != stored:
                 self._add(line, f"{name} is {said!r}, but {stored!r} in the database")
         if line.url != page.url:
             self._add(line, f"the database has {page.url}")
-        while logged.head is not None and logged.head.mark == page.mark:
-            self._add(logged.take(), f"has another line at offset {line.at}")
 
     def _add(self, line: _Page, what: str) -> None:
         self._findings.add(f"{PAGE_LOG}: offset {line.at}: {line.url}", what)

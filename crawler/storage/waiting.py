@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
+from crawler.core.changes import Earlier
 from crawler.core.host_queues import Want
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.url import host_key
+from crawler.storage.page_table import prefix
 
 _LONGEST_CHAIN = 1_000
+_HAS_PAYLOAD = frozenset({200, 304})
+"""Statuses of pages that are asked for on condition; a 304 refers to the payload before it."""
 _URL = "SELECT u.id, u.url, u.kind, u.depth, u.via, v.url, u.attempts, u.due"
 _FROM = "FROM url u LEFT JOIN url v ON v.id = u.via"
+_EARLIER = (
+    "SELECT p.status, p.fetched_at, p.digest, p.etag, p.modified, p.location, p.revisit, f.name, p.offset, p.length"
+    " FROM page p LEFT JOIN file f ON f.id = p.segment WHERE p.id = ?"
+)
+_PAYLOAD = (
+    "SELECT f.name, p.offset, p.length FROM page p JOIN file f ON f.id = p.segment"
+    " WHERE p.prefix = ? AND p.segment > 0 AND p.revisit = 0 AND p.digest = ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +49,11 @@ class Waiting:
     def load(self, want: Want) -> tuple[CrawlURL, ...]:
         """Return the next queued URLs of a host, in the order of discovery."""
         rows = self._connection.execute(
-            f"{_URL} {_FROM} WHERE u.state = 0"  # noqa: S608  only constants are put into it
+            f"{_URL}, u.round, u.page, u.interval, u.misses {_FROM} WHERE u.state = 0"  # noqa: S608  only constants are put into it
             " AND u.host = (SELECT id FROM host WHERE key = ?) AND u.id > ? ORDER BY u.id LIMIT ?",
             (want.host, want.after, want.limit),
         ).fetchall()
-        return tuple(self._crawl_url(*row) for row in rows)
+        return tuple(self._known(row[:-4], *row[-4:]) for row in rows)
 
     def refused(self, after: int, limit: int) -> list[Refused]:
         """Return the next URLs that were refused when they became known, except those cut for their length."""
@@ -55,6 +68,33 @@ class Waiting:
         """Return hosts that have queued URLs and are not among ``besides``, those with most URLs first."""
         rows = self._connection.execute("SELECT key FROM host WHERE queued > 0 ORDER BY queued DESC")
         return list(islice((key for (key,) in rows if key not in besides), limit))
+
+    def _known(self, row: tuple[Any, ...], round_: int, page: int, interval: float, misses: int) -> CrawlURL:
+        url = self._crawl_url(*row)
+        if not round_:
+            return url
+        earlier = Earlier(interval, misses)
+        return replace(url, earlier=self._page(page, earlier) if page else earlier)
+
+    def _page(self, page: int, earlier: Earlier) -> Earlier:
+        """Add how its page was, and where the archive holds the payload: there, or in the record it refers to."""
+        status, at, digest, etag, modified, location, revisit, *payload = self._connection.execute(
+            _EARLIER, (page,)
+        ).fetchone()
+        if status not in _HAS_PAYLOAD:
+            payload = [None]
+        elif revisit:
+            payload = self._connection.execute(_PAYLOAD, (prefix(digest), digest)).fetchone() or [None]
+        return replace(
+            earlier,
+            status=status,
+            fetched_at=at,
+            digest=digest,
+            etag=etag or "",
+            modified=modified or "",
+            location=location or "",
+            payload=tuple(payload) if payload[0] is not None else None,
+        )
 
     def _crawl_url(  # noqa: PLR0913, PLR0917  the columns of a row
         self, id_: int, url: str, kind: str, depth: int, via: int, via_url: str | None, attempts: int, due: float

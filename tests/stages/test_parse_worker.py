@@ -415,11 +415,12 @@ def test_every_field_of_the_result_finds_its_place() -> None:
     kept = [b"digest", b"record", 4, "id"]
     plain = ["OK", "detail", *kept, "mime", "charset", "title", "language", "canonical", True, False]
 
-    parsed = parsed_of((*plain, "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded"))
+    parsed = parsed_of((*plain, "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded", '"tag"', "a date", True))
 
     assert [getattr(parsed, name) for name in names[1:13]] == plain[1:]
     assert parsed.outlinks == ((Kind.LINK, "http://a/"), (Kind.NEXT, "http://b/"))
     assert (parsed.links_seen, parsed.links_capped, parsed.size, parsed.decoded) == (7, True, 9, b"decoded")
+    assert (parsed.etag, parsed.modified, parsed.same_text) == ('"tag"', "a date", True)
     assert parsed.extracted is None
 
 

@@ -40,7 +40,14 @@ def test_a_fresh_start_moves_what_is_ours_aside_and_nothing_else(tmp_path: Path)
 
     aside = tmp_path / "before-1795448401"
     assert {path.name for path in tmp_path.iterdir()} == {aside.name, "crawl.lock", "notes.txt"}
-    assert {path.name for path in aside.iterdir()} == {"crawl.db", "pages.jsonl", "archive", "report.json", "mirror"}
+    assert {path.name for path in aside.iterdir()} == {
+        "crawl.db",
+        "pages.jsonl",
+        "changes.jsonl",
+        "archive",
+        "report.json",
+        "mirror",
+    }
     with journal(aside) as opened:
         assert [len(page) for page in opened.counts()] == [2]
     with journal(tmp_path) as opened:

@@ -11,7 +11,7 @@ from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.warc import members
-from crawler.storage.database import PAGE_LOG
+from crawler.storage.database import CHANGE_LOG, PAGE_LOG
 from crawler.storage.frontier import StoredHost
 from crawler.storage.journal import Robots
 from crawler.storage.verify import verify
@@ -184,7 +184,7 @@ def test_what_counts_of_each_file_is_what_was_written(tmp_path: Path) -> None:
         name: (length, closed) for name, length, closed in query(tmp_path, "SELECT name, length, closed FROM file")
     }
     sizes = {path.name: (path.stat().st_size, 1) for path in (tmp_path / "archive").glob("*.warc.gz")}
-    assert files == {**sizes, PAGE_LOG: ((tmp_path / PAGE_LOG).stat().st_size, 0)}
+    assert files == {**sizes, PAGE_LOG: ((tmp_path / PAGE_LOG).stat().st_size, 0), CHANGE_LOG: (0, 0)}
     assert len(sizes) > 1
     assert all((tmp_path / "archive" / name.replace("warc.gz", "cdxj")).exists() for name in sizes)
 
