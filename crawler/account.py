@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from crawler.core.verdict import judge
 from crawler.parts import Parts
 from crawler.probe import Probe
 from crawler.report.compose import Run, compose, totals
 from crawler.report.course import course
 from crawler.report.meters import ledger_report, verdict_report
-from crawler.report.report import ChangesReport, Ending, Progress, Report, Totals, seed_report
+from crawler.report.report import HOSTS_LEFT, ChangesReport, Ending, HostLeft, Progress, Report, Totals, seed_report
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
-
-_NOTHING = ChangesReport()
 
 
 class Account:
@@ -67,12 +67,15 @@ class Account:
         commit = self._parts.commit
         known, counts = await commit.counts()
         round_, changes = await commit.round()
-        told = ChangesReport(round=round_.number, since=round_.since, **changes)
-        return self._compose(ending, now, known, totals(counts), told)
+        left, left_hosts = await commit.left(HOSTS_LEFT)
+        return msgspec.structs.replace(
+            self._compose(ending, now, known, totals(counts)),
+            changes=ChangesReport(round=round_.number, since=round_.since, **changes),
+            left=tuple(HostLeft(host=host, queued=queued) for host, queued in left),
+            left_hosts=left_hosts,
+        )
 
-    def _compose(
-        self, ending: Ending, now: float, known: int, counted: Totals, changes: ChangesReport = _NOTHING
-    ) -> Report:
+    def _compose(self, ending: Ending, now: float, known: int, counted: Totals) -> Report:
         parts, engine, probe = self._parts, self._engine, self._probe
         evidence = probe.evidence()
         run = Run(
@@ -87,7 +90,6 @@ class Account:
             seeds=seed_report(self._seeds, engine.tally),
             known=known,
             totals=counted,
-            changes=changes,
             verdict=verdict_report(judge(evidence)),
             measured=ledger_report(evidence, probe.lag, most_waiting=probe.most_carried, looked=probe.looked),
             course=course(probe.timeline, probe.rules),

@@ -158,6 +158,9 @@ class Limits(Section, frozen=True, kw_only=True):
     max_pages: Annotated[Count, about("Pages of one run, at most; 0 is no limit.")] = 0
     max_bytes: Annotated[Bytes, about("Bytes received in one run, at most; 0 is no limit.")] = 0
     max_time: Annotated[Seconds, about("Seconds of one run, at most; 0 is no limit.")] = 0.0
+    max_disk: Annotated[
+        Bytes, about("Bytes that the output folder may take, what is there already included; 0 is no limit.")
+    ] = 0
 
 
 class Config(Section, frozen=True, kw_only=True):

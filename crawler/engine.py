@@ -206,6 +206,8 @@ class Engine:
             self.limit = f"{limits.max_bytes:,} bytes received"
         elif limits.max_pages and tally.pages >= limits.max_pages and not self._pages and not self._drained():
             self.limit = f"{limits.max_pages:,} pages crawled"
+        elif limits.max_disk and self._commit.disk_used >= limits.max_disk:
+            self.limit = f"{limits.max_disk:,} bytes on disk"
         return self.limit
 
     def _drained(self) -> bool:

@@ -59,6 +59,7 @@ class Parts:
             delay=polite.delay,
             per_host=polite.per_host,
             robots=polite.robots == "obey",
+            fair=bool(config.limits.max_pages or config.limits.max_bytes or config.limits.max_disk),
             longest=max(polite.delay, polite.max_crawl_delay, polite.max_retry_after, 2 * fetch.max_backoff),
         )
         self._mirror: WriteMirror | None = None

@@ -86,6 +86,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _set("--max-pages", "limits.max_pages", "N"),
         _set("--max-bytes", "limits.max_bytes", "SIZE"),
         _set("--max-time", "limits.max_time", "DURATION"),
+        _set("--max-disk", "limits.max_disk", "SIZE"),
     ),
     "what to keep": (
         Option(("-o", "--out"), "out", "DIR", "Folder for the results and the state."),

@@ -57,10 +57,11 @@ class HostQueues:
         robots: whether each host's robots.txt comes before its first page.
         window: URLs in memory, at most; every host may have a few even when that is exceeded.
         most_hosts: hosts in memory, at most.
+        fair: whether the host that was asked least comes first, so that what a limit allows is shared evenly.
         longest: seconds that nothing can have to wait; a time further ahead was stored before the clock was set back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the numbers that bound it, all by name
         self,
         *,
         delay: float,
@@ -68,6 +69,7 @@ class HostQueues:
         robots: bool,
         window: int = 65_536,
         most_hosts: int = 4_096,
+        fair: bool = False,
         longest: float = inf,
     ) -> None:
         self.delay = delay
@@ -75,6 +77,7 @@ class HostQueues:
         self.robots = robots
         self.window = window
         self.most_hosts = most_hosts
+        self.fair = fair
         self.longest = longest
         self.hosts: dict[str, HostQueue] = {}
         self.elsewhere = False
@@ -192,9 +195,7 @@ class HostQueues:
             due, _, queue = heappop(self._soon)
             if queue.scheduled == due:
                 self._sequence += 1
-                left = queue.left + (queue.requests > 0)  # whose robots.txt is known shows its size sooner
-                order = (-left * (queue.delay or 1.0), self._sequence, queue)
-                heappush(self._ready if queue.shown else self._unseen, order)
+                heappush(self._ready if queue.shown or self.fair else self._unseen, self._order(queue))
         while self._ready or self._unseen:
             queue = heappop(self._longest())[2]
             if queue.scheduled <= now and queue.due(self.per_host, now) <= now:
@@ -301,6 +302,13 @@ class HostQueues:
             if due != inf:
                 self._sequence += 1
                 heappush(self._soon, (due, self._sequence, queue))
+
+    def _order(self, queue: HostQueue) -> tuple[float, int, HostQueue]:
+        """Return what due hosts are sorted by: the one that takes longest first, or the one that was asked least."""
+        if self.fair:
+            return (queue.requests + queue.unsent, self._sequence, queue)
+        left = queue.left + (queue.requests > 0)  # whose robots.txt is known shows its size sooner
+        return (-left * (queue.delay or 1.0), self._sequence, queue)
 
     def _longest(self) -> list[tuple[float, int, HostQueue]]:
         """Return the heap whose first host takes longer; one that has shown no page is of average size at least."""

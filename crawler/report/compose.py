@@ -15,7 +15,6 @@ from crawler.core.tally import HostTally, Tally
 from crawler.report.course import spread
 from crawler.report.meters import percentiles
 from crawler.report.report import (
-    ChangesReport,
     Ending,
     HostReport,
     LedgerReport,
@@ -51,7 +50,6 @@ class Run:
     """URLs known to the folder, counted as they became known."""
     totals: Totals
     """The same, counted anew from the table."""
-    changes: ChangesReport
     verdict: VerdictReport
     measured: LedgerReport
     course: tuple[Slot, ...] = ()
@@ -106,7 +104,6 @@ def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Repor
         cpu_workers=run.cpu_workers,
         memory_peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         seeds=run.seeds,
-        changes=run.changes,
         verdict=run.verdict,
         ledger=run.measured,
     )

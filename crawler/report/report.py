@@ -19,6 +19,8 @@ from crawler.core.tally import Tally
 VERSION = 1
 """The form of ``report.json``; it changes when a field changes its meaning, not when one is added."""
 BAD_SEEDS_KEPT = 20
+HOSTS_LEFT = 50
+"""Hosts that the report names as having URLs left, at most."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

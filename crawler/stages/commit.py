@@ -142,6 +142,15 @@ class Commit:
         """Return the round that goes on, and what became of its pages so far."""
         return await self._thread(self._journal.round)
 
+    async def left(self, limit: int) -> tuple[list[tuple[str, int]], int]:
+        """Return the hosts with most URLs still queued, each with their number, and how many hosts there are."""
+        return await self._thread(self._journal.frontier.left, limit)
+
+    @property
+    def disk_used(self) -> int:
+        """Bytes that the folder takes, if a limit asks for that."""
+        return self._journal.disk_used
+
     async def earlier(self) -> EarlierArchive:
         """Survey the archives of runs whose state was lost."""
         return await self._thread(lambda: EarlierArchive(self._folder.lost_runs()))

@@ -294,6 +294,13 @@ class Frontier:
 
     # counting
 
+    def left(self, limit: int) -> tuple[list[tuple[str, int]], int]:
+        """Return the hosts with most URLs queued, each with their number, and how many hosts have any."""
+        with self._database.refusing():
+            read = self._connection.execute
+            most = read("SELECT key, queued FROM host WHERE queued > 0 ORDER BY queued DESC, key LIMIT ?", (limit,))
+            return most.fetchall(), read("SELECT count(*) FROM host WHERE queued > 0").fetchone()[0]
+
     def recount(self) -> None:
         """Take note that URLs were queued again behind our back."""
         self.totals = self.counts()

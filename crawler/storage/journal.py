@@ -35,6 +35,7 @@ from crawler.errors import StorageError
 from crawler.storage.archive import Archive
 from crawler.storage.change_log import ChangeLog, Line, is_told, line_of
 from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, open_database, open_for_reading
+from crawler.storage.disk import Disk
 from crawler.storage.frontier import Frontier, Sown, StoredHost
 from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
 from crawler.storage.page_table import Origin, PageTable, may_be_referred_to
@@ -121,6 +122,7 @@ class Journal:
         )
         opened.callback(self._archive.close)
         self._archive.recover(files)
+        self._disk = Disk(self._folder, self._database.connection) if config.limits.max_disk else None
 
     # writing
 
@@ -129,7 +131,7 @@ class Journal:
         with self._writing():
             last = [attempt for attempt in attempts if attempt.again is None]
             places = self._append(last)
-            round_ = self._rounds.now.number
+            round_, before = self._rounds.now.number, self._log.length + self._changes.length
             pages = [page_of(attempt, place, round_) for attempt, place in zip(last, places, strict=True)]
             if pages:
                 self._log.append(pages)
@@ -148,6 +150,9 @@ class Journal:
                     result.pages.append(page)
                 self._store_lengths()
             self._archive.committed()
+            if self._disk is not None:
+                logged = self._log.length + self._changes.length - before
+                self._disk.grow(logged + sum(map(_weight, last)))
         return result
 
     def begin_round(self, at: float, *, all_pages: bool) -> int | None:
@@ -205,6 +210,11 @@ class Journal:
     def synced(self) -> float:
         """Seconds spent so far in waiting for the disk; may be asked from any thread."""
         return self._synced + self._database.synced
+
+    @property
+    def disk_used(self) -> int:
+        """Bytes that the folder takes, if a limit asks for that; may be asked from any thread."""
+        return self._disk.used if self._disk is not None else 0
 
     def round(self) -> tuple[Round, Mapping[str, int]]:
         """Return the round that goes on, and what became of its pages so far."""
@@ -298,6 +308,12 @@ def _refuse_older(folder: Path, config: Config) -> None:
     most_lost = MOST_AT_ONCE if config.store.durability == "full" else None  # else by a power cut, any number
     with closing(open_for_reading(folder)) as database, database.refusing():
         refuse_older(database, most_lost=most_lost)
+
+
+def _weight(attempt: Attempt) -> int:
+    """Return what an attempt adds to archive and mirror, in bytes, or a little more."""
+    parsed = attempt.parsed
+    return len(parsed.record) + (parsed.size if attempt.mirror else 0) if parsed else 0
 
 
 def _may_refer(attempt: Attempt) -> bool:
