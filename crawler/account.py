@@ -62,6 +62,11 @@ class Account:
         counted = Totals(done=tally.done, failed=tally.failed, queued=queued)
         return self._compose(Ending.RUNNING, now, self._parts.commit.known, counted)
 
+    def standing(self, ending: Ending, now: float) -> Report:
+        """Tell the run as it stands, and all that the folder holds."""
+        counts = self._parts.commit.totals
+        return self._compose(ending, now, sum(counts.values()), totals(counts))
+
     async def final(self, ending: Ending, now: float) -> Report:
         """Tell the run that has ended; the folder's URLs are counted anew."""
         commit = self._parts.commit

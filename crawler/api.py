@@ -13,50 +13,63 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Itera
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
 from crawler.account import Account
 from crawler.config import Config
+from crawler.core.document import Document
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
 from crawler.errors import UsageError
 from crawler.pages import Pages
 from crawler.parts import Parts
 from crawler.report.jsonfile import encode
-from crawler.report.report import Progress, Report
+from crawler.report.report import Ending, Progress, Report
+from crawler.seams import PageFetcher, PageStore, Seams, URLScope
 from crawler.stages.commit import Begin
 from crawler.storage.folder import PAGE, REPORT
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
 
-Seeds: TypeAlias = Iterable[str] | AsyncIterable[str]
-"""URLs, all at hand or as they come."""
+Seeds: TypeAlias = str | Iterable[str] | AsyncIterable[str]
+"""One URL, or several, all at hand or as they come."""
+
+
+class TheirParts(TypedDict, total=False):
+    """What a caller may put in, see :mod:`crawler.seams`."""
+
+    extract: Callable[[Document], Any] | None
+    fetcher: PageFetcher | None
+    store: PageStore | None
+    scope: URLScope | None
 
 
 async def crawl(
     seeds: Seeds,
     *,
     config: Config | None = None,
-    out: Path | str,
+    out: Path | str | None,
     fresh: bool = False,
     rebuild: bool = False,
     recrawl: Literal["all", "due"] | None = None,
+    **seams: Unpack[TheirParts],
 ) -> Report:
     """Crawl from ``seeds`` and return the report; go on where an earlier crawl into ``out`` stopped.
 
     Args:
         seeds: URLs; bare host names are completed, what is no URL is counted in the report.
         config: the settings; by default polite, and blind to private addresses.
-        out: folder for the archive, the page log, the state and the report.
+        out: folder for the archive, the page log, the state and the report; None to write no file at all.
         fresh: move an earlier run aside first.
         rebuild: if an earlier run's state is damaged, move it aside and make it anew from its archive.
         recrawl: if the earlier crawl has ended, ask once more for all its pages, or for those that are due.
+        **seams: ``extract``, ``fetcher``, ``store`` and ``scope``, see :mod:`crawler.seams`.
 
     Raises:
         CrawlerError: the crawl cannot begin or cannot go on; what was committed stands.
     """
-    async with Crawler(config, out=out, fresh=fresh, rebuild=rebuild, recrawl=recrawl) as crawler:
+    async with Crawler(config, out=out, fresh=fresh, rebuild=rebuild, recrawl=recrawl, **seams) as crawler:
         return await crawler.crawl(seeds)
 
 
@@ -65,40 +78,49 @@ class Crawler:
 
     Args:
         config: the settings.
-        out: the output folder; created if need be.
+        out: the output folder, created if need be; None to write no file at all: then the state is in memory,
+            which ``store.memory`` bounds, and nothing of the crawl is left when it is over.
         fresh: move an earlier run aside first.
         rebuild: if an earlier run's state is damaged, move it aside and make it anew from its archive:
             what is in there is not fetched again. To be given again until the rebuilt run has caught up.
         recrawl: if the earlier crawl has ended, ask once more for ``all`` its pages, or for those that are ``due``;
             one that has not ended is gone on with.
+        **seams: ``extract``, a function that is run over each page in a worker process, and is to be at the top level
+            of its module or script; ``fetcher``, ``store`` and ``scope``: see :mod:`crawler.seams`.
 
-    Raises (on entering):
-        UsageError: more than one of these is asked for.
-        FolderBusy: another crawl holds the folder.
-        FolderDamaged, FolderUnusable: its state is not fit for use, or it cannot be written.
-        ConfigError: a setting names a file that cannot be used.
+    Raises:
+        UsageError: what is asked for contradicts itself, or ``extract`` cannot be given to a worker process.
+        FolderBusy: on entering: another crawl holds the folder.
+        FolderDamaged: on entering: its state is not fit for use.
+        FolderUnusable: on entering: it cannot be written.
+        ConfigError: on entering: a setting names a file that cannot be used.
     """
 
     def __init__(
         self,
         config: Config | None = None,
         *,
-        out: Path | str,
+        out: Path | str | None,
         fresh: bool = False,
         rebuild: bool = False,
         recrawl: Literal["all", "due"] | None = None,
+        **seams: Unpack[TheirParts],
     ) -> None:
+        config = config or Config()
         self._begin = _begin(fresh=fresh, rebuild=rebuild, recrawl=recrawl)
-        self._out = Path(out)
+        self._out = None if out is None else Path(out)
+        if out is None and (asked := _needs_folder(config, self._begin)):
+            raise UsageError(f"{asked} needs an output folder")
         self._engine: Engine | None = None
         self._account: Account | None = None
+        self._ending = Ending.RUNNING
         self._report: Report | None = None
         self._stopped = False
         # Never set back, whatever happens to the wall clock; uvloop's own time stands still for a turn of the loop.
         base = time.time() - time.monotonic()
         self._now: Callable[[], float] = lambda: base + time.monotonic()
-        self._started_at = 0.0
-        self._parts = Parts(config or Config(), self._out, Ledger(), self._now)
+        self._started_at = self._now()
+        self._parts = Parts(config, self._out, Ledger(), self._now, seams=Seams(**seams))
 
     async def __aenter__(self) -> Self:
         self._started_at = self._now()
@@ -128,7 +150,11 @@ class Crawler:
         """
 
         def start(deliver: Callable[[Page], Awaitable[None]]) -> asyncio.Task[Report]:
-            run = asyncio.get_running_loop().create_task(self._run(seeds, deliver))
+            async def opened(page: Page) -> None:
+                page.opened_by(self._parts.bodies)
+                await deliver(page)
+
+            run = asyncio.get_running_loop().create_task(self._run(seeds, opened))
             self._parts.on_close(partial(_ended, run))
             return run
 
@@ -156,14 +182,13 @@ class Crawler:
         return self._account.so_far(self._now()) if self._account is not None else None
 
     def report(self) -> Report:
-        """Tell how the run ended.
-
-        Raises:
-            UsageError: it has not.
-        """
-        if self._report is None:
-            raise UsageError("the run has not ended yet; progress() tells how it stands")
-        return self._report
+        """Tell how the run ended, or, while it goes on, how it and the folder stand at this moment."""
+        if self._report is not None:
+            return self._report
+        now = self._now()
+        if self._account is not None:
+            return self._account.standing(self._ending, now)
+        return Report(ending=self._ending, started_at=self._started_at, ended_at=now, seconds=now - self._started_at)
 
     # inside
 
@@ -179,19 +204,23 @@ class Crawler:
         probe = parts.probe(engine)
         if self._stopped:
             engine.stop()
-        account = self._account = Account(
-            parts, engine, probe, seeds=seeds, folder=str(self._out), started_at=self._started_at
-        )
+        seeds = (seeds,) if isinstance(seeds, str) else seeds
+        folder = "" if self._out is None else str(self._out)
+        account = self._account = Account(parts, engine, probe, seeds=seeds, folder=folder, started_at=self._started_at)
         probe.start()
         try:
             ending = await engine.run(seeds)
+        except BaseException:
+            self._ending = Ending.INTERRUPTED
+            raise
         finally:
             probe.stop()
-        self._report = await account.final(ending, self._now())
-        from crawler.report.page.page import html  # noqa: PLC0415  -- 20 ms, of use at the end only
+        self._report = report = await account.final(ending, self._now())
+        if self._out is not None:
+            from crawler.report.page.page import html  # noqa: PLC0415  -- 20 ms, of use at the end only
 
-        await parts.commit.write_reports({REPORT: encode(self._report), PAGE: html(self._report)})
-        return self._report
+            await parts.commit.write_reports({REPORT: encode(report), PAGE: html(report)})
+        return report
 
 
 def _begin(*, fresh: bool, rebuild: bool, recrawl: Literal["all", "due"] | None) -> Begin:
@@ -201,6 +230,15 @@ def _begin(*, fresh: bool, rebuild: bool, recrawl: Literal["all", "due"] | None)
     if len(asked) > 1:
         raise UsageError(f"{' and '.join(asked)} contradict each other")
     return next(iter(asked.values()), Begin.GO_ON)
+
+
+def _needs_folder(config: Config, begin: Begin) -> str:
+    """Name what is asked for and cannot be without a folder; empty if there is nothing."""
+    if begin not in (Begin.GO_ON, Begin.FRESH):
+        return "rebuild" if begin is Begin.REBUILD else "recrawl"
+    if config.store.mirror:
+        return "store.mirror"
+    return "limits.max_disk" if config.limits.max_disk else ""
 
 
 async def _ended(run: asyncio.Task[Report]) -> None:

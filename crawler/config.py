@@ -118,7 +118,16 @@ class Parse(Section, frozen=True, kw_only=True):
     max_links: Annotated[AtLeastOne, about("Links taken from one page, at most.")] = 10_000
     max_decoded: Annotated[Bytes, about("Bytes of a body after decompression, at most.")] = 32 * 1024**2
     max_ratio: Annotated[AtLeastOne, about("Decompressed size by compressed size, at most, above 1 MiB.")] = 200
-    timeout: Annotated[Seconds, about("CPU time that one page may take a worker; 0 is no limit.")] = 10.0
+    text: Annotated[bool, about("Extract all visible text. It needs the extra named extract.")] = False
+    main_text: Annotated[
+        bool, about("Extract the text without navigation and footers. It needs the extra named extract.")
+    ] = False
+    markdown: Annotated[bool, about("Extract the page as Markdown. It needs the extra named extract.")] = False
+    metadata: Annotated[bool, about("Extract OpenGraph, JSON-LD and description.")] = False
+    extract: Annotated[str, about("Your own function to run over each page, written as module:function.")] = ""
+    timeout: Annotated[
+        Seconds, about("CPU time that one page may take a worker, extracting included; 0 is no limit.")
+    ] = 10.0
     memory: Annotated[Bytes, about("Address space that a worker may take; 0 is no limit.")] = 2 * 1024**3
 
 
@@ -129,6 +138,9 @@ class Store(Section, frozen=True, kw_only=True):
     segment_size: Annotated[Bytes, about("A new archive file is begun past this size.")] = 1024**3
     mirror: Annotated[bool, about("Write each body as a file under mirror/ too.")] = False
     write_threads: Annotated[Count, about("Threads that write mirror files; 0 is by the machine.")] = 0
+    memory: Annotated[Bytes, about("Memory that the state of a crawl without an output folder may take, at most.")] = (
+        512 * 1024**2
+    )
     durability: Annotated[
         Literal["full", "normal"],
         about("Whether each commit waits for the disk. If not (normal), a power cut may lose the last ones."),

@@ -104,6 +104,7 @@ class Engine:
         self._pages: set[asyncio.Task[None]] = set()
         self._sowing = True
         self._failure: BaseException | None = None
+        self._undelivered = 0
         self.stop_reason = ""
         """Why the crawl was asked to stop; empty if it was not."""
         self.limit = ""
@@ -116,8 +117,8 @@ class Engine:
 
     @property
     def bytes_waiting(self) -> int:
-        """Bytes of bodies that wait for a process or for the journal."""
-        return self._pipeline.bytes_waiting
+        """Bytes of bodies that wait for a process, for the journal or for the caller."""
+        return self._pipeline.bytes_waiting + self._undelivered
 
     async def run(self, seeds: Iterable[str] | AsyncIterable[str]) -> Ending:
         """Crawl from ``seeds`` and from what the folder still has queued; return why it ended.
@@ -196,7 +197,7 @@ class Engine:
             return Feed.CLOSING
         if self._ledger.fetching >= self._concurrency:
             return Feed.SLOTS
-        if pages >= self.most_pages or self._pipeline.bytes_waiting >= _MOST_BYTES:
+        if pages >= self.most_pages or self.bytes_waiting >= _MOST_BYTES:
             return self._ledger.backlog
         return None
 
@@ -228,7 +229,9 @@ class Engine:
             self.tally.add(page)
             if self._deliver is not None:
                 self._ledger.delivering += 1
+                self._undelivered += page.weight
                 await self._deliver(page)
+                self._undelivered -= page.weight
                 self._ledger.delivering -= 1
 
     def _freed(self) -> None:

@@ -12,7 +12,8 @@ Two kinds of trouble only: *a page failed* is an :class:`~crawler.core.outcomes.
     │   ├── FolderDamaged   its state is damaged, foreign or newer              exit 65
     │   └── FolderUnusable  it cannot be created or written                     exit 73
     ├── StorageError        a write failed while crawling (disk full, I/O)      exit 74
-    └── WorkersLost         parse workers die as fast as they are started       exit 1
+    ├── WorkersLost         parse workers die as fast as they are started       exit 1
+    └── NoBody              a page that was asked for its body has none         (the library only)
 """
 
 from __future__ import annotations
@@ -69,3 +70,7 @@ class StorageError(CrawlerError):
 
 class WorkersLost(CrawlerError):
     """Say that parse workers die as fast as they are started."""
+
+
+class NoBody(CrawlerError):
+    """Say that a page has no body: nothing came, or it cannot be decoded, or it was not kept."""

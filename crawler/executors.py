@@ -190,6 +190,14 @@ class Processes(Generic[T, R]):
         self._workers = [_Worker(self._rules) for _ in range(self.count)]
         self._idle = list(self._workers)
 
+    async def ready(self) -> None:
+        """Wait until one worker is ready.
+
+        Raises:
+            WorkersLost: it never will be.
+        """
+        await self._ready(self._workers[0])
+
     async def __call__(self, task: T, size: int = 0) -> tuple[R | Casualty, Cost]:
         """Run one task of ``size`` bytes in a worker; return its result and what it cost."""
         (result, ran, cpu), queued = await self._batches(task, size)  # type: ignore[misc]
@@ -283,7 +291,8 @@ class _Worker:
     async def ready(self) -> None:
         if not self._started.done():
             await asyncio.shield(asyncio.wrap_future(self._started))
-        self._started.result()
+        if unready := self._started.result():
+            raise WorkersLost(f"parse workers cannot get ready ({unready})")
 
     async def run(self, tasks: Sequence[Any]) -> list[Any]:
         call = asyncio.get_running_loop().run_in_executor(self._pool, work, tasks)

@@ -20,7 +20,10 @@ from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
 from crawler.executors import Processes, Threads
 from crawler.probe import Probe, Sources
+from crawler.seams import Seams
+from crawler.stages.bodies import Bodies
 from crawler.stages.commit import Begin, Commit
+from crawler.stages.extract import chosen, packed
 from crawler.stages.mirror import WriteMirror
 from crawler.stages.parse import Parse
 from crawler.stages.parse_worker import ParseOptions, Result, Task, parse, prepare
@@ -32,6 +35,7 @@ from crawler.worker import WorkerRules
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
+    from crawler.stages.fetch import Fetcher
 
 _MOST_WORKERS = 8
 """More parse workers than one loop can feed."""
@@ -43,12 +47,21 @@ class Parts:
 
     Args:
         config: the settings.
-        out: the output folder.
+        out: the output folder; None if nothing is to be written.
         ledger: where costs are counted.
         now: Unix seconds, by a clock that is never set back.
+        seams: what the caller puts in the place of parts of ours.
+
+    Raises:
+        UsageError, ConfigError: the function to extract with cannot be had, or not be given to a worker.
     """
 
-    def __init__(self, config: Config, out: Path, ledger: Ledger, now: Callable[[], float]) -> None:
+    def __init__(
+        self, config: Config, out: Path | None, ledger: Ledger, now: Callable[[], float], *, seams: Seams
+    ) -> None:
+        extract = chosen(seams.extract, config.parse)
+        self._extract = packed(extract) if extract else b""
+        self._seams = seams
         self._config = config
         self._out = out
         self.ledger = ledger
@@ -62,6 +75,9 @@ class Parts:
             fair=bool(config.limits.max_pages or config.limits.max_bytes or config.limits.max_disk),
             longest=max(polite.delay, polite.max_crawl_delay, polite.max_retry_after, 2 * fetch.max_backoff),
         )
+        archive = out / "archive" if out and config.store.archive == "warc" else None
+        self.bodies = Bodies(archive, max_decoded=config.parse.max_decoded, max_ratio=config.parse.max_ratio)
+        self._keep_sample: KeepSample | None = None
         self._mirror: WriteMirror | None = None
         self._replay: Replay | None = None
 
@@ -72,23 +88,37 @@ class Parts:
             FolderError, ConfigError: as :class:`crawler.Crawler` says.
         """
         config, stack = self._config, self._stack
-        self.commit = await Commit.open(self._out, config, self.ledger.commit, queued, begin=begin)
+        self.commit = await Commit.open(self._out, config, self.ledger.commit, queued, begin=begin, seams=self._seams)
         stack.push_async_callback(self.commit.close)
-        rules = _worker_rules(config, self._out)
+        rules = _worker_rules(
+            config,
+            extract=self._extract,
+            archived_in=None if self._out is None else self._out.absolute() / "archive",
+            keep_decoded=config.store.mirror or self._seams.store is not None,
+        )
         self.processes: Processes[Task, Result] = Processes(rules, config.parse.workers or _workers())
         self.processes.start()
         stack.push_async_callback(self.processes.close)
         from crawler.net.session import Session  # noqa: PLC0415  -- 200 ms in which the workers get ready
 
         self.session = await stack.enter_async_context(Session(config.fetch))
-        samples = quarantine.Quarantine(self._out / quarantine.NAME, most_bytes=config.fetch.max_body)
-        self._keep_sample = KeepSample(samples, self._threads("quarantine", 1), archive=config.store.archive == "warc")
-        if config.store.mirror:
-            mirror = Mirror(self._out / "mirror")
-            stack.callback(mirror.close)
-            self._mirror = WriteMirror(mirror, self._threads("mirror", _writers(config)), self.ledger.mirror)
+        if self._extract:
+            await self.processes.ready()
+        self.bodies.open(lambda: Threads("bodies", 1))
+        stack.callback(self.bodies.close)
+        if self._out is not None:
+            self._open_files(self._out)
         if begin is Begin.REBUILD and len(earlier := await self.commit.earlier()):
             self._replay = Replay(earlier, self._threads("replay", 1), redirects=config.fetch.redirects)
+
+    def _open_files(self, out: Path) -> None:
+        config = self._config
+        samples = quarantine.Quarantine(out / quarantine.NAME, most_bytes=config.fetch.max_body)
+        self._keep_sample = KeepSample(samples, self._threads("quarantine", 1), archive=config.store.archive == "warc")
+        if config.store.mirror:
+            mirror = Mirror(out / "mirror")
+            self._stack.callback(mirror.close)
+            self._mirror = WriteMirror(mirror, self._threads("mirror", _writers(config)), self.ledger.mirror)
 
     async def close(self) -> None:
         """Let go of everything that was opened, however far that went."""
@@ -105,12 +135,16 @@ class Parts:
         from crawler.stages.admit import Admit  # noqa: PLC0415
         from crawler.stages.compare import Compare  # noqa: PLC0415
         from crawler.stages.fetch_aiohttp import HttpFetcher  # noqa: PLC0415
+        from crawler.stages.fetch_by import FetchBy  # noqa: PLC0415
 
         config, polite = self._config, self._config.politeness
+        fetch: Fetcher = HttpFetcher(self.session, config.fetch, max_retry_after=polite.max_retry_after)
+        if self._seams.fetcher is not None:
+            fetch = FetchBy(self._seams.fetcher, fetch, config.fetch)
         pipeline = Pipeline(
             admit=Admit(self.queues, polite, config.fetch, now=self._now, jitter=random.random),
-            fetch=HttpFetcher(self.session, config.fetch, max_retry_after=polite.max_retry_after),
-            parse=Parse(self.processes, self._keep_sample, self.ledger.parse),
+            fetch=fetch,
+            parse=Parse(self.processes, self._keep_sample, self.ledger, extracts=bool(self._extract)),
             mirror=self._mirror,
             compare=Compare(config.recrawl),
             commit=self.commit,
@@ -147,18 +181,19 @@ class Parts:
         return threads
 
 
-def _worker_rules(config: Config, out: Path) -> WorkerRules:
+def _worker_rules(config: Config, *, extract: bytes, archived_in: Path | None, keep_decoded: bool) -> WorkerRules:
     settings = config.parse
     options = ParseOptions(
         assets=settings.assets,
         max_links=settings.max_links,
         max_decoded=settings.max_decoded,
         max_ratio=settings.max_ratio,
-        archive=config.store.archive == "warc",
-        archived_in=str(out.absolute() / "archive"),
-        keep_decoded=config.store.mirror,
+        archive=config.store.archive == "warc" and archived_in is not None,
+        archived_in=str(archived_in or ""),
+        keep_decoded=keep_decoded,
         depth_matters=config.scope.max_depth != UNLIMITED_DEPTH,
         product=config.fetch.user_agent.partition("/")[0],
+        extract=extract,
     )
     return WorkerRules(call=parse, prepare=prepare, options=options, timeout=settings.timeout, memory=settings.memory)
 

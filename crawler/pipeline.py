@@ -124,7 +124,7 @@ class Pipeline:
             change=seen.change,
             standing=seen.standing,
         )
-        return await self.commit(attempt, len(fetched.body))  # THREAD, batched
+        return await self.commit(attempt, len(fetched.body) + (parsed.extract_size if parsed else 0))  # THREAD, batched
 
     async def robots(self, source: CrawlURL, freed: Callable[[], None]) -> None:
         """Ask a host for its robots.txt, and go by it."""
@@ -176,5 +176,7 @@ def _ending(fetched: Fetched, parsed: Parsed | None) -> tuple[Outcome, str]:
     if fetched.outcome is not None:
         return fetched.outcome, fetched.detail
     if parsed is not None:
+        if parsed.outcome is Outcome.OK and parsed.extract_failure:
+            return Outcome.EXTRACT_FAILED, parsed.extract_failure
         return parsed.outcome, parsed.detail
     return Outcome.FETCH_FAILED, "no answer"

@@ -235,7 +235,7 @@ class Probe:
 
     def _read(self, now: float) -> Reading:
         ledger, sources = self._ledger, self._sources
-        parse, commit, requests = ledger.parse, ledger.commit, ledger.requests
+        parse, extract, commit, requests = ledger.parse, ledger.extract, ledger.commit, ledger.requests
         return Reading(
             at=now,
             pages=sources.tally.pages,
@@ -247,8 +247,9 @@ class Probe:
             loop_starved=self._cores.starved(),
             main_cpu=process_time(),
             machine=self._cores.machine(),
-            parse_ran=self._parse_ran.read(parse.running.total, *sources.taken()),
-            parse_cpu=parse.cpu,
+            parse_ran=self._parse_ran.read(parse.running.total + extract.running.total, *sources.taken()),
+            extract_ran=extract.running.total,
+            parse_cpu=parse.cpu + extract.cpu,
             mirror_ran=ledger.mirror.running.total,
             commit_ran=commit.running.total,
             commit_cpu=commit.cpu,

@@ -52,18 +52,22 @@ class WorkerRules:
 
 
 _rules: WorkerRules
+_unready = ""
 
 
 def begin(rules: WorkerRules) -> None:
     """Get a worker process ready: its ties to the parent, its limits, and what it is to call."""
-    global _rules  # noqa: PLW0603  a worker serves one crawl: its rules are its state
+    global _rules, _unready  # noqa: PLW0603  a worker serves one crawl: its rules are its state
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if rules.memory:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (rules.memory, hard))
-    rules.prepare(rules.options)
+    try:
+        rules.prepare(rules.options)
+    except Exception as error:  # noqa: BLE001  it runs what users wrote; the parent tells them
+        _unready = f"{type(error).__name__}: {error}"[:500]
     _rules = rules
 
 
@@ -74,8 +78,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def nothing() -> None:
-    """Make the pool start its process."""
+def nothing() -> str:
+    """Make the pool start its process; say why it is not ready, if it is not."""
+    return _unready
 
 
 def work(tasks: Sequence[Any]) -> list[tuple[Any, int, int]]:

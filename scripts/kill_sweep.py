@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.site import serve_in_thread
+from crawler.testing.site import serve_in_thread
 from tests.sweep import CALLS, FAULTS, Fault, Sweep, why_not
 
 

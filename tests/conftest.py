@@ -13,8 +13,8 @@ import hypothesis
 import pytest
 
 from crawler.config import Config, Fetch, Politeness
+from crawler.testing.site import Site
 from tests.leftovers import Belongings, reap
-from tests.site import Site
 
 EAGER = Config(
     politeness=Politeness(delay=0.0, per_host=8),

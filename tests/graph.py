@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Self
 
-from tests.answers import Faults
+from crawler.testing.answers import Faults
+from crawler.testing.site import Site
 from tests.markup import anchor, document
-from tests.site import Site
 from tests.spelling import Spot, spell
 
 CLOSED = "/closed/"

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from crawler.testing.site import ROBOTS, Site
 from tests.evidence import Evidence, Record
 from tests.graph import Web
-from tests.site import ROBOTS, Site
 
 IN_FLIGHT = 32
 """Pages between request and commit that one crash may lose, unless told otherwise."""

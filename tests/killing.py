@@ -22,11 +22,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
+from crawler.testing.site import Request, Site, serve_in_thread
 from tests.evidence import Evidence
 from tests.graph import Web
 from tests.invariants import Ordeal, check, differing, fates, shortened
 from tests.leftovers import ended, processes
-from tests.site import Request, Site, serve_in_thread
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_LIMIT = 60.0

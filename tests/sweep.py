@@ -21,10 +21,10 @@ from functools import cache
 from pathlib import Path
 
 from crawler.storage.verify import verify
+from crawler.testing.site import Site
 from tests.graph import Web
 from tests.invariants import Ordeal, check
 from tests.killing import RUN_LIMIT, environment
-from tests.site import Site
 
 CALLS = ("pwrite64", "writev", "write", "fdatasync", "fsync", "rename", "ftruncate", "unlink", "mkdir", "openat")
 """What changes the folder. ``rename`` stands for its relatives, which other C libraries use."""

@@ -23,10 +23,10 @@ import pytest
 import uvloop
 
 from crawler import Crawler, Ending, FolderBusy, Report, crawl
+from crawler.testing.site import Site
 from tests.cli.command import PATIENCE, ROOT, environment
 from tests.conftest import EAGER
 from tests.leftovers import Belongings, Held, let_go, reap
-from tests.site import Site
 
 PAGES = 12
 PROMISES: list[str] = []

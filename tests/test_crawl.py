@@ -16,8 +16,8 @@ import pytest
 
 from crawler import Config, Ending, Report, crawl
 from crawler.core.warc_reader import Member, members
+from crawler.testing.site import Site
 from tests.conftest import EAGER
-from tests.site import Site
 
 
 def changed(**sections: dict[str, object]) -> Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,12 +17,13 @@ import pytest
 from crawler.cli.arguments import parse
 from crawler.config import Config, build
 from crawler.report.jsonfile import decode
+from crawler.testing.site import Site
 from tests.cli.command import ROOT, environment
-from tests.site import Site
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OURS = "scripts/"
+OUT = re.compile(r'out=(Path\("crawl-out"\)|"crawl-out"|None)')
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -100,14 +102,25 @@ def test_settings_in_the_docs_can_be_used(page: str, block: str) -> None:
 @pytest.mark.parametrize(("page", "block"), blocks("python"))
 def test_programs_in_the_docs_run(page: str, block: str, web: Site, tmp_path: Path) -> None:
     prelude = "from crawler.config import Config, Fetch\nCONFIG = Config(fetch=Fetch(allow_private='seeds'))\n"
-    program = prelude + re.sub(r'out=(Path\("crawl-out"\)|"crawl-out")', r"out=\1, config=CONFIG", block)
-    program = program.replace('["https://example.org/"]', f'["{web.url("/")}"]')
+    given = "config=" in block
+    program = block if given else prelude + re.sub(OUT, r"out=\1, config=CONFIG", block)
+    program = program.replace('"https://example.org/"', f'"{web.url("/")}"')
+
+    if "playwright" in block and not shutil.which("chromium"):
+        pytest.skip("no Chromium here: apt-get install chromium")
+    warnings = "error::ResourceWarning" if "playwright" not in block else "ignore"  # its own are not ours
 
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment(PYTHONWARNINGS=warnings),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (done.returncode, done.stderr) == (0, ""), page
+    assert done.stdout or "asyncio.run" not in block
     if "crawl-out" in block:
         report = decode((tmp_path / "crawl-out" / "report.json").read_bytes())
         assert (report.done, report.failed) == (2, 0)

@@ -5,8 +5,8 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
+from crawler.testing.site import Site, serve_in_thread
 from tests.cli.command import environment, words
-from tests.site import Site, serve_in_thread
 
 HOSTS, PAGES, FILES = 40, 4, 64
 

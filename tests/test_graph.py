@@ -11,9 +11,9 @@ import ada_url
 import brotli
 import pytest
 
-from tests.answers import Answer
+from crawler.testing.answers import Answer
+from crawler.testing.site import Site, serve_in_thread
 from tests.graph import BEYOND, CLOSED, Kind, Web
-from tests.site import Site, serve_in_thread
 
 SEEDS = range(4)
 DECODE = {"gzip": gzip.decompress, "deflate": zlib.decompress, "br": brotli.decompress, None: bytes}

@@ -20,12 +20,12 @@ from crawler.api import Crawler
 from crawler.config import Config, build
 from crawler.net import session
 from crawler.report.report import Report
+from crawler.testing.hostile import ANY_NUMBER, Scenario, Stage
+from crawler.testing.site import Site
 from tests import certificates
-from tests.hostile import ANY_NUMBER, Scenario, Stage
 from tests.names import NameServer
 from tests.scenarios import table, transport
 from tests.scenarios.table import CHAPTERS
-from tests.site import Site
 
 GUARD = 60.0
 """Seconds after which a run is taken for hung."""

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from crawler.core import warc
+from crawler.testing.site import Site, serve_in_thread
 from tests.evidence import Evidence
 from tests.graph import Web
 from tests.invariants import SHOWN, Ordeal, check, differing, fates, truth
 from tests.killing import Tear, tear
-from tests.site import Site, serve_in_thread
 
 NOWHERE = "http://127.0.0.1:9/foreign"
 

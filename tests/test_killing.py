@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from crawler.testing.site import Site, serve_in_thread
 from tests.killing import Blow, Ending, Tear, run_and_kill, tear, trial
 from tests.leftovers import Process, ended, processes
-from tests.site import Site, serve_in_thread
 
 SEED = 1
 """A web of which robots.txt is obeyed, crawled without a delay."""

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from crawler import Crawler, Ending, FolderUnusable, UsageError, crawl
+from crawler.testing.site import Site
 from tests.conftest import EAGER
-from tests.site import Site
 
 
 def chain(site: Site, length: int) -> str:
@@ -71,8 +71,6 @@ async def test_a_file_in_place_of_the_folder_is_one_clear_error(site: Site, tmp_
 
 async def test_a_crawler_makes_one_run(site: Site, tmp_path: Path) -> None:
     async with Crawler(EAGER, out=tmp_path) as crawler:
-        with pytest.raises(UsageError, match="not ended"):
-            crawler.report()
         await crawler.crawl([site.page("/")])
         with pytest.raises(UsageError, match="one run"):
             await crawler.crawl([site.url("/")])

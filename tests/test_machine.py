@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from crawler.storage.schema import VERSION
+from crawler.testing.site import Request, Site, serve_in_thread
 from tests.cli.command import Ended, environment, started, words
 from tests.evidence import Evidence
 from tests.graph import Web
 from tests.invariants import Ordeal, check
 from tests.killing import verify
-from tests.site import Request, Site, serve_in_thread
 
 PATIENCE = 60.0
 EAGER = ("--delay", "0", "--per-host", "8", "--parse-workers", "1", "-q")

@@ -10,12 +10,12 @@ import pytest
 from crawler.api import Crawler, crawl
 from crawler.errors import FolderDamaged, UsageError
 from crawler.report.report import Ending
+from crawler.testing.site import Site, serve_in_thread
 from tests.conftest import EAGER
 from tests.evidence import Evidence
 from tests.graph import Web
 from tests.invariants import Ordeal, check
 from tests.killing import Tear, tear, verify
-from tests.site import Site, serve_in_thread
 from tests.test_machine import run
 from tests.test_supervisor import changed
 

@@ -13,9 +13,9 @@ import aiohttp
 import brotli
 import pytest
 
-from tests.answers import Coding, zstd
+from crawler.testing.answers import Coding, zstd
+from crawler.testing.site import Request, Site
 from tests.conftest import EAGER
-from tests.site import Request, Site
 
 DECODERS: dict[Coding, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,

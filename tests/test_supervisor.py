@@ -20,9 +20,9 @@ from crawler.api import Crawler, crawl
 from crawler.config import Config
 from crawler.core.warc_reader import members
 from crawler.report.report import Report
+from crawler.testing.site import Site, serve_in_thread
 from tests.conftest import EAGER
 from tests.leftovers import processes
-from tests.site import Site, serve_in_thread
 
 MANY = 1_000_000
 MIB = 1 << 20

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.site import serve_in_thread
+from crawler.testing.site import serve_in_thread
 from tests.sweep import Fault, Sweep, why_not
 
 

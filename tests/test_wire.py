@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.wire import HEAD_LIMIT, Wire, listen
+from crawler.testing.wire import HEAD_LIMIT, Wire, listen
 
 
 @pytest.fixture

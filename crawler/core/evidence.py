@@ -65,6 +65,9 @@ class Reading:
     machine: float = 0.0
     """Core-seconds used by all programs of the machine; 0.0 where the system does not tell."""
     parse_ran: float = 0.0
+    """Time for which workers worked, the user's extract function included."""
+    extract_ran: float = 0.0
+    """Time for which that function ran."""
     parse_cpu: float = 0.0
     mirror_ran: float = 0.0
     commit_ran: float = 0.0

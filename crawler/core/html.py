@@ -50,7 +50,7 @@ _CANDIDATES = re.compile(rf"([^{_WS},][^{_WS}]*+)(?:(?<!,)[^,(]*+(?:\([^)]*+\)?+
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Outline:
     """What one HTML page says about itself, and where it points."""
 
     title: str = ""
@@ -90,7 +90,7 @@ class LinkReader:
         self._product = product.lower()
         self._references = References()
 
-    def read(self, html: str, url: str) -> Document:
+    def read(self, html: str, url: str) -> Outline:
         """Read one page.
 
         Args:
@@ -109,7 +109,7 @@ class LinkReader:
         base = base_of(found.base, url) if found.base else url
         links, capped, dropped = self._links(found, url, base)
         directives = robots_directives(found.robots, self._product)
-        return Document(
+        return Outline(
             title=found.title,
             language=_language(tree.root),
             canonical=absolute(found.canonical, base) if found.canonical else "",

@@ -196,6 +196,8 @@ class Ledger:
     fetch: Stage = field(default_factory=lambda: Stage("fetch", "loop"))
     """Waiting is the time to the header, running the time of the body."""
     parse: Stage = field(default_factory=lambda: Stage("parse", "process"))
+    extract: Stage = field(default_factory=lambda: Stage("extract", "process"))
+    """The user's function, which runs within a call of parse, and does not count for it."""
     mirror: Stage = field(default_factory=lambda: Stage("mirror", "thread"))
     commit: Stage = field(default_factory=lambda: Stage("commit", "thread"))
     latency: Histogram = field(default_factory=Histogram)
@@ -220,4 +222,4 @@ class Ledger:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """All stages, in the order of a page's way."""
-        return (self.connect, self.fetch, self.parse, self.mirror, self.commit)
+        return (self.connect, self.fetch, self.parse, self.extract, self.mirror, self.commit)

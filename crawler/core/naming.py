@@ -151,6 +151,8 @@ def _parse(evidence: Evidence, shares: Shares) -> Verdict:
     workers = f"{rules.workers} parse {_plural('worker', rules.workers)}"
     got = used.parse_cpu / max(1e-9, used.parse_ran)
     starved = f", and had a core for {_percent(got)} of that" if got < 1 - _MINOR else ""
+    extract = used.extract_ran / max(1e-9, used.parse_ran)
+    theirs = f", {_percent(extract)} of it in your extract function" if extract >= _MINOR else ""
     if more >= _WORTH:
         promise = f"{2 * rules.workers} workers instead of {rules.workers} {_times(more)}"
     else:
@@ -158,8 +160,8 @@ def _parse(evidence: Evidence, shares: Shares) -> Verdict:
     return Verdict(
         kind=Bottleneck.PARSE,
         sentence=f"Bottleneck: {workers}: {_percent(share)} of the time fetching had to wait for them",
-        evidence=f"They parsed {_percent(evidence.pool_busy)} of the time{starved}, "
-        f"{1e3 * used.parse_ran / max(1.0, used.pages):.1f} ms a page; "
+        evidence=f"They worked {_percent(evidence.pool_busy)} of the time{starved}, "
+        f"{1e3 * used.parse_ran / max(1.0, used.pages):.1f} ms a page{theirs}; "
         f"the event loop was busy {_percent(evidence.loop_busy)}.",
         counterfactual=f"{promise}.",
         gain=more if more >= _WORTH else 0.0,

@@ -100,6 +100,7 @@ class Outcome(StrEnum):
     DECOMPRESSED_TOO_LARGE = "decompressed_too_large", State.FAILED, Retry.NEVER, "the body unpacks to too much"
     PARSE_CRASH = "parse_crash", State.FAILED, Retry.NEVER, "the page killed its parse worker"
     PARSE_TIMEOUT = "parse_timeout", State.FAILED, Retry.NEVER, "the page took its parse worker too long"
+    EXTRACT_FAILED = "extract_failed", State.FAILED, Retry.NEVER, "archived and parsed, but the extract function failed"
     PARSE_MEMORY = "parse_memory", State.FAILED, Retry.NEVER, "the page took its parse worker too much memory"
 
     # Failed for want of leave.

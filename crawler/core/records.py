@@ -6,6 +6,7 @@ Times named ``*_at`` are Unix seconds; durations are seconds; sizes are bytes.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Any
 
 from crawler.core.changes import NOWHERE, Change, Earlier
 from crawler.core.outcomes import Outcome
+from crawler.errors import NoBody
 
 
 class Kind(StrEnum):
@@ -147,6 +149,12 @@ class Parsed:
     """Whether its bytes are not what they were in an earlier round, but its main text is."""
     extracted: Any = None
     """What the user's ``extract`` function returned."""
+    extract_failure: str = ""
+    """Why it returned nothing."""
+    extract_size: int = 0
+    """Bytes of what it returned, pickled."""
+    extract_cost: Cost | None = None
+    """None if it was not called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,44 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Held:
+    """An answer in memory."""
+
+    head: bytes
+    body: bytes
+    """The payload: transfer coding removed, content coding kept."""
+
+
+class _Bodied:
+    """What a page knows beside the fields of its line in the log: where its body is, and who can fetch it."""
+
+    __slots__ = ("_opener", "_payload", "_weight")
+    _payload: Place | Held | None
+    _opener: Callable[[Page], Awaitable[bytes]] | None
+    _weight: int
+
+    def know(self, payload: Place | Held | None, *, weight: int = 0) -> None:
+        """Let the page know where its body is, and how many bytes it holds in memory; once, before anybody sees it."""
+        object.__setattr__(self, "_payload", payload)
+        object.__setattr__(self, "_weight", weight)
+
+    def opened_by(self, opener: Callable[[Page], Awaitable[bytes]]) -> None:
+        """Let the page know who reads its body; once, before anybody sees it."""
+        object.__setattr__(self, "_opener", opener)
+
+    @property
+    def payload(self) -> Place | Held | None:
+        """Where the body is; None without one."""
+        return getattr(self, "_payload", None)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the page holds in memory, besides its fields."""
+        return getattr(self, "_weight", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(_Bodied):
     """A finished URL as the caller sees it, after its commit; a line of ``pages.jsonl`` is just this."""
 
     url: str
@@ -207,3 +252,18 @@ class Page:
     change: Change | None = None
     """What became of it since it was last seen; None if it failed."""
     extracted: Any = None
+    """What the ``extract`` function returned; None without one, and for pages it was not called for."""
+
+    async def body(self) -> bytes:
+        """Return the body after content decoding: from the archive, or from memory where nothing is archived.
+
+        Works for pages that :meth:`crawler.Crawler.run` gave, also when the crawl is over.
+        A body that was met before is archived once; it is read from there.
+
+        Raises:
+            NoBody: nothing came, it cannot be decoded, or this page did not come out of ``run``.
+        """
+        opener: Callable[[Page], Awaitable[bytes]] | None = getattr(self, "_opener", None)
+        if opener is None:
+            raise NoBody("only pages that Crawler.run gave can be asked for their bodies", where=self.url)
+        return await opener(self)

@@ -56,6 +56,7 @@ ADVICE: dict[Outcome, str] = {
     Outcome.DECODE_FAILED: _SITE,
     Outcome.CODING_REFUSED: _SITE,
     Outcome.DECOMPRESSED_TOO_LARGE: "a --config file can raise parse.max_decoded and parse.max_ratio",
+    Outcome.EXTRACT_FAILED: "the detail says how your function failed; it is in the archive all the same",
     Outcome.PARSE_CRASH: "it is in the archive all the same; please report it, with its sample in quarantine/",
     Outcome.PARSE_TIMEOUT: "it is in the archive all the same; parse.timeout in a --config file gives more time",
     Outcome.PARSE_MEMORY: "it is in the archive all the same; parse.memory in a --config file gives more",

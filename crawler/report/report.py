@@ -269,13 +269,14 @@ class Bucket(Record, frozen=True, kw_only=True):
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """A crawl, told when it has ended."""
+    """A crawl, told when it has ended, or so far."""
 
     version: int = VERSION
     ending: Ending
     reason: str = ""
     """One sentence, for example which limit was reached."""
     folder: str = ""
+    """Empty where nothing is written."""
     started_at: float
     ended_at: float
     seconds: float

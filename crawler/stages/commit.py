@@ -19,6 +19,7 @@ from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Page
 from crawler.errors import FolderDamaged
 from crawler.executors import Batches, Threads
+from crawler.seams import Seams
 from crawler.storage.earlier import EarlierArchive
 from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
@@ -45,7 +46,7 @@ class Commit:
     """The journal's thread, seen from the loop.
 
     Args:
-        folder: held by this crawl.
+        folder: held by this crawl; None if it writes nothing.
         journal: opened in ``thread``.
         thread: the one thread that owns it.
         stage: where the costs are counted.
@@ -54,7 +55,7 @@ class Commit:
 
     def __init__(
         self,
-        folder: Folder,
+        folder: Folder | None,
         journal: Journal,
         thread: Threads,
         stage: Stage,
@@ -71,16 +72,24 @@ class Commit:
 
     @classmethod
     async def open(
-        cls, out: Path, config: Config, stage: Stage, queued: Callable[[CrawlURL], None], *, begin: Begin
+        cls,
+        out: Path | None,
+        config: Config,
+        stage: Stage,
+        queued: Callable[[CrawlURL], None],
+        *,
+        begin: Begin,
+        seams: Seams,
     ) -> Commit:
         """Take a folder, and open its journal in a thread of its own."""
         thread = Threads("journal", 1)
         try:
-            folder = await thread(lambda: Folder(out, fresh=begin is Begin.FRESH, now=time.time()))
+            folder = None if out is None else await thread(_take_folder, out, begin)
             try:
-                journal = await thread(_open_journal, folder, config, begin)
+                journal = await thread(_open_journal, folder, config, begin, seams)
             except BaseException:
-                folder.release()
+                if folder is not None:
+                    folder.release()
                 raise
         except BaseException:
             thread.close()
@@ -138,6 +147,11 @@ class Commit:
         """Return how many URLs are known, and, counted on their own, how many by state and outcome."""
         return await self._thread(lambda: (len(self._journal.frontier), self._journal.counts()))
 
+    @property
+    def totals(self) -> dict[tuple[State, str], int]:
+        """How many URLs are known at this moment, by state and outcome."""
+        return self._journal.frontier.totals
+
     async def round(self) -> tuple[Round, Mapping[str, int]]:
         """Return the round that goes on, and what became of its pages so far."""
         return await self._thread(self._journal.round)
@@ -153,11 +167,13 @@ class Commit:
 
     async def earlier(self) -> EarlierArchive:
         """Survey the archives of runs whose state was lost."""
-        return await self._thread(lambda: EarlierArchive(self._folder.lost_runs()))
+        folder = self._folder
+        return await self._thread(lambda: EarlierArchive(folder.lost_runs() if folder else ()))
 
     async def write_reports(self, reports: Mapping[str, bytes]) -> None:
         """Put reports, by their names, beside the archive."""
-        await self._thread(self._folder.write_reports, reports)
+        if self._folder is not None:
+            await self._thread(self._folder.write_reports, reports)
 
     async def close(self) -> None:
         """Finish the batch that runs, close the archive's segment, let go of the folder, and end the thread."""
@@ -165,7 +181,8 @@ class Commit:
         try:
             await self._thread(self._journal.close)
         finally:
-            self._folder.release()
+            if self._folder is not None:
+                self._folder.release()
             self._thread.close()
 
     async def _other(self, call: Callable[..., R], *arguments: Any) -> R:
@@ -183,14 +200,20 @@ class Commit:
         return [(page, cost.ran / share, cost.cpu / share) for page in committed.pages]
 
 
-def _open_journal(folder: Folder, config: Config, begin: Begin) -> Journal:
+def _take_folder(out: Path, begin: Begin) -> Folder:
+    return Folder(out, fresh=begin is Begin.FRESH, now=time.time())
+
+
+def _open_journal(folder: Folder | None, config: Config, begin: Begin, seams: Seams) -> Journal:
+    if folder is None:
+        return Journal(None, config, seams)
     try:
-        journal = Journal(folder.path, config)
+        journal = Journal(folder.path, config, seams)
     except FolderDamaged:
         if begin is not Begin.REBUILD:
             raise
         folder.give_up_state(time.time())
-        journal = Journal(folder.path, config)
+        journal = Journal(folder.path, config, seams)
     if begin in (Begin.ALL_AGAIN, Begin.DUE_AGAIN):
         try:
             journal.begin_round(time.time(), all_pages=begin is Begin.ALL_AGAIN)

@@ -5,7 +5,9 @@ What broke its worker goes through the quarantine, on a THREAD.
 
 from __future__ import annotations
 
-from crawler.core.ledger import Stage
+from dataclasses import replace
+
+from crawler.core.ledger import Ledger
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Parsed
 from crawler.executors import Processes
@@ -27,14 +29,18 @@ class Parse:
 
     Args:
         processes: the workers.
-        keep_sample: where answers go that broke their worker.
-        stage: where the costs are counted.
+        keep_sample: where answers go that broke their worker; None if they go nowhere.
+        ledger: where the costs are counted.
+        extracts: whether the workers call a function of the user.
     """
 
-    def __init__(self, processes: Processes[Task, Result], keep_sample: KeepSample, stage: Stage) -> None:
+    def __init__(
+        self, processes: Processes[Task, Result], keep_sample: KeepSample | None, ledger: Ledger, *, extracts: bool
+    ) -> None:
         self._processes = processes
         self._keep_sample = keep_sample
-        self._stage = stage
+        self._ledger = ledger
+        self._extracts = extracts
 
     @property
     def bytes_waiting(self) -> int:
@@ -42,11 +48,30 @@ class Parse:
         return self._processes.bytes_waiting
 
     async def __call__(self, fetched: Fetched) -> Parsed:
-        """Read one answer; a page that kills its worker gets the outcome that says so."""
-        self._stage.enter()
-        result, cost = await self._processes(task_of(fetched), len(fetched.body) + _OVERHEAD)
-        self._stage.leave(cost.queued / 1e9, cost.ran / 1e9, cost.cpu / 1e9)
+        """Read one answer; a page that kills its worker gets the outcome that says so.
+
+        Where it was the user's function that did, the page is read once more without it: its outlinks are not lost.
+        """
+        parsed = await self._parsed(fetched, extract=self._extracts)
+        if self._extracts and parsed.outcome in BROKEN:
+            again = await self._parsed(fetched, extract=False)
+            if again.outcome not in BROKEN:
+                return replace(again, extract_failure=f"{parsed.outcome.meaning}: {parsed.detail}")
+        if self._keep_sample and parsed.outcome in BROKEN:
+            return await self._keep_sample(fetched, parsed)
+        return parsed
+
+    async def _parsed(self, fetched: Fetched, *, extract: bool) -> Parsed:
+        stage = self._ledger.parse
+        stage.enter()
+        result, cost = await self._processes(task_of(fetched, extract=extract), len(fetched.body) + _OVERHEAD)
+        ran, cpu = cost.ran / 1e9, cost.cpu / 1e9
         if isinstance(result, Casualty):
-            return await self._keep_sample(fetched, Parsed(_OUTCOMES[result.death], result.detail))
+            stage.leave(cost.queued / 1e9, ran, cpu)
+            return Parsed(_OUTCOMES[result.death], result.detail)
         parsed = parsed_of(result)
-        return await self._keep_sample(fetched, parsed) if parsed.outcome in BROKEN else parsed
+        if theirs := parsed.extract_cost:
+            ran, cpu = ran - theirs.ran / 1e9, cpu - theirs.cpu / 1e9
+            self._ledger.extract.add(0.0, theirs.ran / 1e9, theirs.cpu / 1e9)
+        stage.leave(cost.queued / 1e9, ran, cpu)
+        return parsed

@@ -29,22 +29,24 @@ from uuid import uuid4
 from crawler.core.changes import Earlier
 from crawler.core.charset import decode_text, encoding
 from crawler.core.decode import decode_body
+from crawler.core.document import Document
 from crawler.core.headers import Headers, content_codings, parse_mime, robots_directives
 from crawler.core.html import LinkReader
 from crawler.core.main_text import main_text
 from crawler.core.outcomes import Outcome
-from crawler.core.records import Fetched, Kind, Parsed
+from crawler.core.records import Cost, Fetched, Kind, Parsed
 from crawler.core.text import printable
 from crawler.core.warc import exchange
 from crawler.stages.earlier_text import earlier_text
+from crawler.stages.extract_worker import Extracted, Extractor, unpacked
 
 Held: TypeAlias = tuple[bytes, str, int, int]
 """Digest of the payload that a page had earlier, and segment, offset and length of the record that holds it."""
-Task: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, str, str, float, Held | None]
-"""URL, depth, status, request, head, body, truncated, address, time of the fetch, what there was earlier."""
+Task: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, str, str, float, Held | None, bool]
+"""URL, depth, status, request, head, body, truncated, address, time of the fetch, what there was earlier, and whether
+to extract."""
 Result: TypeAlias = tuple[Any, ...]
-"""The fields of :class:`Parsed` in their order, up to ``same_text``, and two numbers: nanoseconds on the wall and of
-CPU.
+"""The fields of :class:`Parsed` in their order, up to ``same_text``, and then those of :class:`Extracted`.
 
 The outcome is its name. The outlinks are one text: a line for each, a letter for the kind before the URL.
 """
@@ -93,9 +95,11 @@ class ParseOptions:
     """Return an outlink again when a page nearer to the seeds has it."""
     product: str = "crawler"
     """Our name, as robots.txt, X-Robots-Tag and meta elements may call us."""
+    extract: bytes = b""
+    """The user's function, as :func:`crawler.stages.extract.packed` makes it; empty without one."""
 
 
-def task_of(fetched: Fetched) -> Task:
+def task_of(fetched: Fetched, *, extract: bool = True) -> Task:
     """Take out of an answer what a worker needs of it."""
     source = fetched.source
     return (
@@ -109,6 +113,7 @@ def task_of(fetched: Fetched) -> Task:
         fetched.address,
         fetched.began_at,
         _held(source.earlier),
+        extract,
     )
 
 
@@ -118,9 +123,11 @@ def _held(earlier: Earlier) -> Held | None:
 
 def parsed_of(result: Result) -> Parsed:
     """Make a record of what a worker returned."""
-    outcome, *found, packed, seen, capped, size, decoded, etag, modified, same_text = result
+    outcome, *found, packed, seen, capped, size, decoded, etag, modified, same_text, pickled, failure, ran, cpu = result
     outlinks = tuple([(_KINDS[line[0]], line[1:]) for line in packed.split("\n")]) if packed else ()
-    fields = Outcome[outcome], *found, outlinks, seen, capped, size, decoded, etag, modified, same_text
+    fields = [Outcome[outcome], *found, outlinks, seen, capped, size, decoded, etag, modified, same_text]
+    if ran:
+        fields += [*unpacked(pickled, failure), len(pickled), Cost(0, ran, cpu)]
     return Parsed(*fields)
 
 
@@ -135,7 +142,7 @@ class Kept(NamedTuple):
 
 def kept_of(task: Task, *, archive: bool) -> Kept:
     """Return the digest of an answer, and its WARC records if they are asked for."""
-    url, _, _, request, head, body, truncated, address, date, _ = task
+    url, _, _, request, head, body, truncated, address, date, *_ = task
     digest = sha256(body).digest()
     if not (archive and head):
         return Kept(digest)
@@ -168,6 +175,7 @@ class Worker:
         self._options = options
         self._links = LinkReader(assets=options.assets, max_links=options.max_links, product=options.product)
         self._sent = _Sent()
+        self._extract = Extractor.of(options.extract) if options.extract else None
 
     def parse(self, task: Task) -> Result:
         """Parse one answer; never raise for what is in it."""
@@ -189,7 +197,7 @@ class Worker:
         draft.kept = kept_of(task, archive=self._options.archive)
 
     def _read(self, draft: _Draft, task: Task) -> None:
-        url, depth, status, _, head, body, *_ = task
+        url, depth, status, _, head, body, *_, extract = task
         options, headers = self._options, Headers(head)
         content_type = headers.get("content-type")
         draft.mime = _essence(content_type[:_MAX_MIME]) if content_type else ""
@@ -208,9 +216,12 @@ class Worker:
             draft.decoded = decoded.body
         if draft.mime in _HTML if draft.mime else _LOOKS_LIKE_HTML(decoded.body):
             draft.charset = encoding(decoded.body, content_type)
+            draft.is_html = True
             text = decode_text(decoded.body, draft.charset)
             self._read_html(draft, text, url, depth)
             self._compare(draft, task, text)
+        if self._extract and extract:
+            draft.extracted = self._extract(draft.document(url, status, headers, decoded.body))
 
     def _compare(self, draft: _Draft, task: Task, text: str) -> None:
         """Where the bytes are not what they were, tell whether the main text is, by what the archive holds of it."""
@@ -252,17 +263,23 @@ class _Draft:
         self.detail = self.mime = self.charset = self.title = self.language = self.canonical = self.outlinks = ""
         self.kept = Kept(b"")
         self.seen = self.size = 0
-        self.noindex = self.nofollow = self.capped = False
+        self.noindex = self.nofollow = self.capped = self.is_html = False
         self.decoded: bytes | None = None
         self.etag = self.modified = ""
         self.same_text = False
+        self.extracted = Extracted()
+
+    def document(self, url: str, status: int, headers: Headers, body: bytes) -> Document:
+        """Return the page as an extract function sees it."""
+        known = self.is_html, self.title, self.language, self.canonical
+        return Document(url, status, headers, self.mime, body, *known)
 
     def result(self) -> Result:
         """Return the finished draft."""
         said = self.outcome.name, self.detail
         told = self.mime, self.charset, self.title, self.language, self.canonical, self.noindex, self.nofollow
-        compared = self.etag, self.modified, self.same_text
-        return (*said, *self.kept, *told, self.outlinks, self.seen, self.capped, self.size, self.decoded, *compared)
+        read = self.outlinks, self.seen, self.capped, self.size, self.decoded
+        return (*said, *self.kept, *told, *read, self.etag, self.modified, self.same_text, *self.extracted)
 
 
 class _Sent:

@@ -29,6 +29,12 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CLOSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FAILING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
+_MEMORY = ":memory:"
+_MAKE = (
+    f"BEGIN; {SCHEMA};"  # noqa: S608  only constants are put into it
+    f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
+    "INSERT INTO setting VALUES ('key', randomblob(32)); COMMIT;"
+)
 _AMENDS = "restore it, or begin anew with --fresh, or from its archive with --rebuild"
 
 
@@ -126,6 +132,16 @@ def open_database(folder: Path, durability: Literal["full", "normal"]) -> Databa
     return database
 
 
+def memory_database(most_bytes: int) -> Database:
+    """Make a database that is in memory only, and takes so many bytes at most; past that it raises StorageError."""
+    connection = sqlite3.connect(_MEMORY, isolation_level=None, cached_statements=64)
+    connection.executescript(_MAKE)
+    connection.execute("PRAGMA temp_store = MEMORY")
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {max(1, most_bytes // page)}")
+    return Database(connection, Path(_MEMORY), incomplete=False)
+
+
 def open_for_reading(folder: Path) -> Database:
     """Open the database of a folder that no crawl is writing to, and leave it as it is.
 
@@ -191,11 +207,7 @@ def _create(path: Path) -> None:
     draft.unlink(missing_ok=True)
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
-        connection.executescript(
-            f"PRAGMA journal_mode = OFF; BEGIN; {SCHEMA};"  # noqa: S608  only constants are put into it
-            f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
-            f"INSERT INTO setting VALUES ('key', randomblob(32)); COMMIT;"
-        )
+        connection.executescript(f"PRAGMA journal_mode = OFF; {_MAKE}")
     finally:
         connection.close()
     path.with_name(WAL).unlink(missing_ok=True)
@@ -233,6 +245,11 @@ def _prepare(connection: sqlite3.Connection, durability: str) -> None:
 
 def _refused(error: sqlite3.Error, path: Path, *, starting: bool) -> CrawlerError:
     code, where = getattr(error, "sqlite_errorcode", 0) & 0xFF, str(path)
+    if code == sqlite3.SQLITE_FULL and where == _MEMORY:
+        return StorageError(
+            "the crawl has outgrown the memory that its state may take (store.memory); name an output folder,"
+            " or allow it more"
+        )
     if code in _DAMAGED or (starting and code not in _CLOSED | _BUSY | _FAILING):
         return FolderDamaged(f"is damaged ({error}); {_AMENDS}", where=where)
     if starting and code in _BUSY:

@@ -28,6 +28,8 @@ from crawler.core.scope import ScopeRule
 from crawler.core.seen import Seen
 from crawler.core.traps import trap
 from crawler.core.url import host_key, host_name
+from crawler.seams import URLScope
+from crawler.storage.callers import theirs
 from crawler.storage.database import Database
 from crawler.storage.hosts import Hosts
 from crawler.storage.roots import Roots
@@ -70,12 +72,14 @@ class Frontier:
         database: in a thread that owns it.
         scope: what belongs to the crawl.
         traps: when a site that has no end is no longer followed.
+        scope_of_caller: asked about what the scope takes in.
 
     Raises:
         FolderDamaged: the tables hold what no crawl writes.
     """
 
-    def __init__(self, database: Database, scope: Scope, traps: Traps) -> None:
+    def __init__(self, database: Database, scope: Scope, traps: Traps, scope_of_caller: URLScope | None = None) -> None:
+        self._scope_of_caller = scope_of_caller
         self._database = database
         self._connection = database.connection
         self._scope = scope
@@ -173,6 +177,10 @@ class Frontier:
         refusal = self._rule.judge(url, depth, self._roots.__contains__) or trap(url, self._traps)
         if refusal is not None:
             return 0, refusal
+        if self._scope_of_caller is not None:
+            with theirs("scope"):
+                if not self._scope_of_caller.allows(url, depth):
+                    return 0, Outcome.OUT_OF_SCOPE
         host = self.hosts.take(host_key(url))
         return host, None if host else Outcome.TRAP_HOST_BUDGET
 

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from crawler import __version__
 from crawler.config import Config
@@ -29,14 +30,17 @@ from crawler.core import warc
 from crawler.core.changes import Change
 from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
-from crawler.core.records import CrawlURL, Fetched, Kind, Page, Parsed, Place
+from crawler.core.records import CrawlURL, Fetched, Held, Kind, Page, Parsed, Place
 from crawler.core.schedule import UNDECIDED, Standing
 from crawler.errors import StorageError
+from crawler.seams import Seams
 from crawler.storage.archive import Archive
+from crawler.storage.callers import theirs
 from crawler.storage.change_log import ChangeLog, Line, is_told, line_of
-from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, open_database, open_for_reading
+from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, memory_database, open_database, open_for_reading
 from crawler.storage.disk import Disk
 from crawler.storage.frontier import Frontier, Sown, StoredHost
+from crawler.storage.nowhere import NoArchive, NoPageLog
 from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
 from crawler.storage.page_table import Origin, PageTable, may_be_referred_to
 from crawler.storage.rounds import Round, Rounds
@@ -82,21 +86,31 @@ class Committed:
 
 
 class Journal:
-    """The only writer of an output folder.
+    """The only writer of an output folder, or of nothing at all: then its state is in memory.
+
+    Args:
+        folder: None where nothing is to be written.
+        config: the settings.
+        seams: a store that is given all pages, and a scope that is asked too, if the caller has any.
 
     Raises (when made, and by every method):
         FolderDamaged, FolderUnusable: the folder's state is not fit for use.
         StorageError: a write failed; what was committed before stands, and the crawl cannot go on.
     """
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path | None, config: Config, seams: Seams = Seams()) -> None:  # noqa: B008  frozen
+        self._store_of_caller = seams.store
+        self._scope_of_caller = seams.scope
         self._folder = folder
-        self._archiving = config.store.archive == "warc"
+        self._archiving = config.store.archive == "warc" and folder is not None
         self._sound = True
         self._synced = 0.0
-        _refuse_older(folder, config)
+        if folder is not None:
+            _refuse_older(folder, config)
         with ExitStack() as opened:
-            self._database = open_database(folder, config.store.durability)
+            self._database = (
+                open_database(folder, config.store.durability) if folder else memory_database(config.store.memory)
+            )
             opened.callback(self._database.close)
             with self._database.refusing():
                 self._open(opened, config)
@@ -105,24 +119,32 @@ class Journal:
 
     def _open(self, opened: ExitStack, config: Config) -> None:
         """Make the files agree with the database; what is open by then is closed if that fails."""
-        files = self._files()
-        self._log = PageLog(self._folder, files.pop(PAGE_LOG, (0, False))[0])
-        opened.callback(self._log.close)
-        self._changes = ChangeLog(self._folder, files.pop(CHANGE_LOG, (0, False))[0])
-        opened.callback(self._changes.close)
         self._pages = PageTable(self._database.connection)
+        self.frontier = Frontier(self._database, config.scope, config.traps, self._scope_of_caller)
         self._rounds = Rounds(self._database.connection)
-        self.frontier = Frontier(self._database, config.scope, config.traps)
-        self._archive = Archive(
-            self._folder / "archive",
+        self._log: PageLog | NoPageLog = NoPageLog()
+        self._changes: ChangeLog | NoPageLog = NoPageLog()
+        self._disk: Disk | None = None
+        self._archive: Archive | NoArchive = NoArchive()
+        if self._folder is not None:
+            self._open_files(opened, self._folder, config)
+
+    def _open_files(self, opened: ExitStack, folder: Path, config: Config) -> None:
+        files = self._files()
+        self._log = PageLog(folder, files.pop(PAGE_LOG, (0, False))[0])
+        opened.callback(self._log.close)
+        self._changes = ChangeLog(folder, files.pop(CHANGE_LOG, (0, False))[0])
+        opened.callback(self._changes.close)
+        self._archive = archive = Archive(
+            folder / "archive",
             segment_size=config.store.segment_size,
             software=f"crawler/{__version__}",
             now=time.time,
             index=self._index,
         )
-        opened.callback(self._archive.close)
-        self._archive.recover(files)
-        self._disk = Disk(self._folder, self._database.connection) if config.limits.max_disk else None
+        opened.callback(archive.close)
+        archive.recover(files)
+        self._disk = Disk(folder, self._database.connection) if config.limits.max_disk else None
 
     # writing
 
@@ -130,9 +152,9 @@ class Journal:
         """Make a batch of attempts durable; see the head of this file."""
         with self._writing():
             last = [attempt for attempt in attempts if attempt.again is None]
-            places = self._append(last)
+            stand = self._append(last)
             round_, before = self._rounds.now.number, self._log.length + self._changes.length
-            pages = [page_of(attempt, place, round_) for attempt, place in zip(last, places, strict=True)]
+            pages = [_page(attempt, where, round_) for attempt, where in zip(last, stand, strict=True)]
             if pages:
                 self._log.append(pages)
                 self._changes.append(_lines(last, pages))
@@ -141,12 +163,13 @@ class Journal:
                 self._log.sync()
                 self._changes.sync()
                 self._synced += time.perf_counter() - began
-            finished = iter(zip(pages, places, strict=True))
+                self._give(pages, last)
+            finished = iter(zip(pages, stand, strict=True))
             result = Committed([], [])
             with self._transaction():
                 for attempt in attempts:
-                    page, place = next(finished) if attempt.again is None else (None, None)
-                    self._store(attempt, place, result)
+                    page, where = next(finished) if attempt.again is None else (None, _Stands(None, None))
+                    self._store(attempt, where.record, result)
                     result.pages.append(page)
                 self._store_lengths()
             self._archive.committed()
@@ -191,7 +214,7 @@ class Journal:
         After a write that failed they are left as they are; the next start cuts off what does not count.
         """
         with ExitStack() as closing:
-            if not self._sound:
+            if not self._sound and self._folder is not None:
                 closing.callback(cut_page_log, self._folder)
             closing.callback(self._database.close)
             closing.callback(self._log.close)
@@ -230,7 +253,7 @@ class Journal:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         if not self._sound:
-            raise StorageError("takes no more after a write that failed", where=str(self._folder))
+            raise StorageError("takes no more after a write that failed", where=str(self._folder or "memory"))
         self._sound = False
         yield
         self._sound = True
@@ -246,26 +269,36 @@ class Journal:
         rows = self._database.connection.execute("SELECT name, length, closed FROM file")
         return {name: (length, bool(closed)) for name, length, closed in rows}
 
-    def _append(self, attempts: Sequence[Attempt]) -> list[Place | None]:
+    def _append(self, attempts: Sequence[Attempt]) -> list[_Stands]:
         """Append the records of all answers; one that has a known payload becomes a revisit."""
         members: list[bytes] = []
-        lengths: list[tuple[int, int, bool] | None] = []
+        records: list[_Record | None] = []
         origins = self._origins(attempts)
         for attempt in attempts:
             fetched, parsed = attempt.fetched, attempt.parsed
             if not (self._archiving and parsed and parsed.record):
-                lengths.append(None)
+                records.append(None)
                 continue
             request, response = parsed.record[: parsed.request_size], parsed.record[parsed.request_size :]
-            origin = origins.get(parsed.digest) if _may_refer(attempt) else None
+            digest = parsed.digest if _may_refer(attempt) else b""
+            origin = origins.get(digest)
             if origin is not None:
                 response = _revisit(attempt, parsed, origin)
             elif may_be_referred_to(fetched):
-                origins[parsed.digest] = (fetched.source.url, fetched.began_at)
+                origins[digest] = (fetched.source.url, fetched.began_at, None)
             members += (request, response)
-            lengths.append((len(members) - 1, len(response), origin is not None))
+            records.append(_Record(len(members) - 1, len(response), digest, revisit=origin is not None))
         where = self._archive.append(members) if members else []
-        return [one and Place(*where[one[0]], one[1], one[2]) for one in lengths]
+        return list(_stand(records, where, {digest: place for digest, (_, _, place) in origins.items()}))
+
+    def _give(self, pages: Sequence[Page], attempts: Sequence[Attempt]) -> None:
+        """Give the caller's store what is about to count."""
+        if self._store_of_caller is None:
+            return
+        with theirs("store"):
+            self._store_of_caller.write(
+                [(page, _decoded(attempt)) for page, attempt in zip(pages, attempts, strict=True)]
+            )
 
     def _origins(self, attempts: Sequence[Attempt]) -> dict[bytes, Origin]:
         asked = {one.parsed.digest for one in attempts if one.parsed and _may_refer(one)}
@@ -322,7 +355,38 @@ def _may_refer(attempt: Attempt) -> bool:
     return unchanged or may_be_referred_to(attempt.fetched)
 
 
-def _revisit(attempt: Attempt, parsed: Parsed, earlier: tuple[str, float]) -> bytes:
+class _Record(NamedTuple):
+    """A response on its way to the archive."""
+
+    member: int
+    length: int
+    digest: bytes
+    """Of its payload, if others may refer to it; else empty."""
+    revisit: bool
+
+
+class _Stands(NamedTuple):
+    """Where an answer stands in the archive."""
+
+    record: Place | None
+    payload: Place | None
+    """The record that holds its payload: an earlier one, if its own is a revisit."""
+
+
+def _stand(
+    records: Iterable[_Record | None], where: Sequence[tuple[str, int]], payloads: dict[bytes, Place | None]
+) -> Iterator[_Stands]:
+    for one in records:
+        if one is None:
+            yield _Stands(None, None)
+            continue
+        place = Place(*where[one.member], one.length, one.revisit)
+        if not one.revisit:
+            payloads[one.digest] = place
+        yield _Stands(place, payloads[one.digest])
+
+
+def _revisit(attempt: Attempt, parsed: Parsed, earlier: Origin) -> bytes:
     fetched = attempt.fetched
     return warc.revisit(
         fetched.source.url,
@@ -330,7 +394,7 @@ def _revisit(attempt: Attempt, parsed: Parsed, earlier: tuple[str, float]) -> by
         digest=parsed.digest,
         address=fetched.address,
         date=fetched.began_at,
-        refers_to=earlier,
+        refers_to=earlier[:2],
         record_id=parsed.record_id,
         profile=warc.NOT_MODIFIED if attempt.outcome is Outcome.NOT_MODIFIED else warc.IDENTICAL,
     )
@@ -340,3 +404,17 @@ def _lines(attempts: Iterable[Attempt], pages: Iterable[Page]) -> Iterator[Line]
     for attempt, page in zip(attempts, pages, strict=True):
         if is_told(page):
             yield line_of(page, attempt.fetched.source.earlier, attempt.fetched.location)
+
+
+def _decoded(attempt: Attempt) -> bytes:
+    parsed = attempt.parsed
+    return attempt.fetched.body if parsed is None or parsed.decoded is None else parsed.decoded
+
+
+def _page(attempt: Attempt, stands: _Stands, round_: int) -> Page:
+    fetched = attempt.fetched
+    page = page_of(attempt, stands.record, round_)
+    held = None if stands.payload or not fetched.answered else Held(fetched.head, fetched.body)
+    weight = attempt.parsed.extract_size if attempt.parsed else 0
+    page.know(stands.payload or held, weight=weight + (len(held.head) + len(held.body) if held else 0))
+    return page

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class PageLog:
 
     def __init__(self, folder: Path, length: int) -> None:
         self._file = AppendFile.open(folder / PAGE_LOG, length)
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = msgspec.json.Encoder(enc_hook=repr).encode
         self.sync = self._file.sync
         self.close = self._file.close
 
@@ -57,7 +58,16 @@ class PageLog:
         Raises:
             StorageError: not all could be written; the file takes no more.
         """
-        self._file.append(b"".join(self._encode(page) + b"\n" for page in pages))
+        self._file.append(b"".join(self._line(page) + b"\n" for page in pages))
+
+    def _line(self, page: Page) -> bytes:
+        """Encode a page; what an extract function returned and JSON cannot say is written as Python would show it."""
+        try:
+            return self._encode(page)
+        except Exception:
+            if page.extracted is None:
+                raise
+            return self._encode(replace(page, extracted=_shown(page.extracted)))
 
 
 def page_of(ended: Ended, place: Place | None, round_: int) -> Page:
@@ -99,6 +109,13 @@ def page_of(ended: Ended, place: Place | None, round_: int) -> Page:
         change=ended.change,
         extracted=parsed.extracted,
     )
+
+
+def _shown(value: object) -> str:
+    try:
+        return ascii(value)
+    except Exception as error:  # noqa: BLE001  it runs the object's own code
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
 def cut_page_log(folder: Path) -> None:

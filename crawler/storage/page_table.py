@@ -14,8 +14,8 @@ from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Parsed, Place
 
 _INSERT = "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-Origin = tuple[str, float]
-"""The URL whose record holds a payload, and when its fetch began."""
+Origin = tuple[str, float, Place | None]
+"""The URL whose record holds a payload, when its fetch began, and where the record stands, once it does."""
 
 
 class Ended(Protocol):
@@ -73,12 +73,12 @@ class PageTable:
         if not digests:
             return {}
         rows = self._connection.execute(
-            "SELECT p.digest, u.url, p.fetched_at FROM json_each(?) wanted"
-            " CROSS JOIN page p ON p.prefix = wanted.value JOIN url u ON u.id = p.url"
+            "SELECT p.digest, u.url, p.fetched_at, f.name, p.offset, p.length FROM json_each(?) wanted"
+            " CROSS JOIN page p ON p.prefix = wanted.value JOIN url u ON u.id = p.url JOIN file f ON f.id = p.segment"
             " WHERE p.segment > 0 AND p.revisit = 0",
             (msgspec.json.encode([prefix(digest) for digest in digests]).decode(),),
         )
-        return {digest: (url, at) for digest, url, at in rows}
+        return {digest: (url, at, Place(*place)) for digest, url, at, *place in rows}
 
     def add(self, ended: Ended, place: Place | None, round_: int) -> int:
         """Note a finished URL, and return its row."""

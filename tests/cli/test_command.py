@@ -13,8 +13,8 @@ import pytest
 
 from crawler.report.jsonfile import decode
 from crawler.report.report import Ending, Report
+from crawler.testing.site import Site
 from tests.cli.command import crawler, environment, started, words
-from tests.site import Site
 
 EAGER = ("--delay", "0", "--per-host", "8", "--parse-workers", "1")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from crawler.testing.site import Site
 from tests.cli.command import PATIENCE, crawler, started, words
-from tests.site import Site
 
 SLOWLY = ("--delay", "0", "--per-host", "1", "--parse-workers", "1")
 

@@ -4,15 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.html import Document, LinkReader
+from crawler.core.html import LinkReader, Outline
 from crawler.core.records import Kind
 
 PAGE = "http://example.org/docs/page.html"
 
 
-def read(
-    html: str, *, url: str = PAGE, assets: bool = False, max_links: int = 100, product: str = "tester"
-) -> Document:
+def read(html: str, *, url: str = PAGE, assets: bool = False, max_links: int = 100, product: str = "tester") -> Outline:
     return LinkReader(assets=assets, max_links=max_links, product=product).read(html, url)
 
 
@@ -296,7 +294,7 @@ def test_a_small_page_with_a_long_base_is_not_blown_up() -> None:
     ],
 )
 def test_any_page_is_read_without_an_error(html: str) -> None:
-    assert isinstance(read(html, assets=True), Document)
+    assert isinstance(read(html, assets=True), Outline)
 
 
 @given(st.text("<>/=\"' \n#?:;,@aehfrisctlmnku0\x00é", max_size=200), st.booleans())

@@ -138,6 +138,15 @@ def test_pages_that_wait_for_busy_workers_are_bound_by_parse() -> None:
     assert verdict.counterfactual.startswith("4 workers instead of 2 ≈ 1.9 ×")  # noqa: RUF001  the sign that is meant
 
 
+def test_the_share_of_the_extract_function_in_the_work_of_the_workers_is_told() -> None:
+    waiting = {Feed.PARSE: 97.0, Feed.WORKING: 3.0}
+
+    verdict = judge(crawled(waiting, parse_ran=195.0, parse_cpu=190.0, extract_ran=156.0, slots=600.0))
+
+    assert verdict.kind is Bottleneck.PARSE
+    assert "80 % of it in your extract function" in verdict.evidence
+
+
 def test_more_workers_are_not_recommended_where_all_cores_are_taken() -> None:
     parsing = {Feed.PARSE: 100.0}
     rules = replace(RULES, cores=2)

@@ -16,9 +16,9 @@ from crawler.net import session as session_module
 from crawler.net.request import RequestHeaders, request_headers, room_for_connections
 from crawler.net.session import Session
 from crawler.stages.fetch_aiohttp import HttpFetcher
-from tests.hostile import PAGE, Play, Scenario, Stage, Talk, answers, answers_by, head
+from crawler.testing.hostile import PAGE, Play, Scenario, Stage, Talk, answers, answers_by, head
+from crawler.testing.site import Site
 from tests.names import NameServer
-from tests.site import Site
 
 SETTINGS = Fetch(allow_private="always", connect_timeout=5.0, head_timeout=5.0, contact="https://example.org/bot")
 Ask: TypeAlias = Callable[..., Awaitable[Fetched]]

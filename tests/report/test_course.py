@@ -11,8 +11,8 @@ from crawler.core.ledger import Histogram
 from crawler.report.course import spread
 from crawler.report.jsonfile import decode
 from crawler.report.report import Bucket
+from crawler.testing.site import Site
 from tests.conftest import EAGER
-from tests.site import Site
 
 
 async def test_the_slots_of_a_run_add_up_to_all_of_it(site: Site, tmp_path: Path) -> None:

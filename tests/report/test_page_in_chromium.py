@@ -8,10 +8,10 @@ import pytest
 
 from crawler import crawl
 from crawler.report.page.page import html
+from crawler.testing.site import Site
 from tests.chromium import needs_chromium, tab
 from tests.conftest import EAGER
 from tests.report.samples import DRAWN, HOSTILE
-from tests.site import Site
 
 pytestmark = needs_chromium
 

@@ -11,8 +11,8 @@ from typing import Any
 import brotli
 
 from crawler.core.outcomes import Outcome
-from tests.answers import zstd
-from tests.hostile import PAGE, Scenario, Stage, answers
+from crawler.testing.answers import zstd
+from crawler.testing.hostile import PAGE, Scenario, Stage, answers
 
 _MIB = 1024**2
 _LONG = PAGE + random.Random(7).randbytes(20_000).hex().encode()  # noqa: S311  filling is no secret

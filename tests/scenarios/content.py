@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from tests.hostile import Scenario, Stage, answers
+from crawler.testing.hostile import Scenario, Stage, answers
 
 SETTINGS = {
     "fetch": {"max_body": 12 * 1024**2, "head_timeout": 10.0, "total_timeout": 30.0, "lowest_rate_after": 10.0},

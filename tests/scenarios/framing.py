@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from tests.hostile import PAGE, Scenario, Stage, Talk, answers_by, head, says
+from crawler.testing.hostile import PAGE, Scenario, Stage, Talk, answers_by, head, says
 from tests.records import response_head
 
 _LENGTH = {"Content-Length": str(len(PAGE))}

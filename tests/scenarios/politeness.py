@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from tests.hostile import ANY_NUMBER, PAGE, Play, Scenario, Stage, Talk, answers_by, head
+from crawler.testing.hostile import ANY_NUMBER, PAGE, Play, Scenario, Stage, Talk, answers_by, head
 
 LONGEST_WAIT = 0.4
 SETTINGS = {"politeness": {"robots": "obey", "max_retry_after": LONGEST_WAIT, "max_crawl_delay": LONGEST_WAIT}}

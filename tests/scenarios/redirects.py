@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from tests.hostile import Play, Scenario, Stage, Talk, answers_by, head
+from crawler.testing.hostile import Play, Scenario, Stage, Talk, answers_by, head
 
 SETTINGS = {
     "scope": {"rule": "any", "exclude": ["/excluded"]},

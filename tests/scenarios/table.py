@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from tests.hostile import Scenario
+from crawler.testing.hostile import Scenario
 from tests.scenarios import coding, content, framing, politeness, redirects, transport, traps
 
 CHAPTERS: dict[str, ModuleType] = {
@@ -31,7 +31,7 @@ DOC = Path(__file__).parents[2] / "docs" / "scenarios.md"
 _INTRODUCTION = """# Hostile scenarios
 
 What servers do to this crawler, and what comes of it.
-Each line is played by a server of `tests/hostile.py` and checked by `tests/test_hostile.py`.
+Each line is played by a server of `crawler/testing/hostile.py` and checked by `tests/test_hostile.py`.
 A healthy site is crawled at the same time, and nothing of it may be lost.
 The table is made from the scenarios themselves (`python -m tests.scenarios.table`), and a test keeps it so.
 

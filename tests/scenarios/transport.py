@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from tests.hostile import ANY_NUMBER, PAGE, Scenario, Stage, Talk, answers, head, says
+from crawler.testing.hostile import ANY_NUMBER, PAGE, Scenario, Stage, Talk, answers, head, says
 
 _ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 """A TLS record: fatal alert, protocol version."""
@@ -142,7 +142,7 @@ def all_fetched(run: Any, stage: Stage) -> None:
 
 
 def hung_up(_run: Any, stage: Stage) -> None:
-    assert stage.open == 0
+    assert stage.talking == 0
 
 
 SCENARIOS = (

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from tests.hostile import ANY_NUMBER, Scenario, Stage, Talk, answers_by, head
+from crawler.testing.hostile import ANY_NUMBER, Scenario, Stage, Talk, answers_by, head
 
 SETTINGS = {"traps": {"pages_per_host": 40}}
 

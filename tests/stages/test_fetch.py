@@ -11,7 +11,7 @@ from crawler.core.records import CrawlURL, Fetched, Kind
 from crawler.net.session import Session
 from crawler.stages.fetch import MAX_ROBOTS
 from crawler.stages.fetch_aiohttp import HttpFetcher
-from tests.hostile import PAGE, Play, Scenario, Stage, Talk, answers, head, says
+from crawler.testing.hostile import PAGE, Play, Scenario, Stage, Talk, answers, head, says
 
 SETTINGS = Fetch(
     allow_private="always",

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from crawler.core.html import Document, LinkReader
+from crawler.core.html import LinkReader, Outline
 from crawler.core.outcomes import Outcome
-from crawler.core.records import CrawlURL, Fetched, Kind, Parsed
+from crawler.core.records import Cost, CrawlURL, Fetched, Kind, Parsed
 from crawler.stages import parse_worker
 from crawler.stages.parse_worker import ParseOptions, Worker, _Sent, parsed_of, prepare, task_of
 
@@ -310,7 +310,7 @@ class Broken(LinkReader):
         super().__init__()
         self.error: Exception | None = error
 
-    def read(self, html: str, url: str) -> Document:
+    def read(self, html: str, url: str) -> Outline:
         if self.error:
             raise self.error
         return super().read(html, url)
@@ -415,13 +415,16 @@ def test_every_field_of_the_result_finds_its_place() -> None:
     kept = [b"digest", b"record", 4, "id"]
     plain = ["OK", "detail", *kept, "mime", "charset", "title", "language", "canonical", True, False]
 
-    parsed = parsed_of((*plain, "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded", '"tag"', "a date", True))
+    read = "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded", '"tag"', "a date", True
+
+    parsed = parsed_of((*plain, *read, pickle.dumps(["found"]), "failure", 5, 6))
 
     assert [getattr(parsed, name) for name in names[1:13]] == plain[1:]
     assert parsed.outlinks == ((Kind.LINK, "http://a/"), (Kind.NEXT, "http://b/"))
     assert (parsed.links_seen, parsed.links_capped, parsed.size, parsed.decoded) == (7, True, 9, b"decoded")
     assert (parsed.etag, parsed.modified, parsed.same_text) == ('"tag"', "a date", True)
-    assert parsed.extracted is None
+    assert (parsed.extracted, parsed.extract_failure, parsed.extract_cost) == (["found"], "failure", Cost(0, 5, 6))
+    assert parsed_of((*plain, *read, b"", "", 0, 0)).extract_cost is None
 
 
 def test_a_worker_imports_nothing_that_it_does_not_need() -> None:

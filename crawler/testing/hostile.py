@@ -1,4 +1,4 @@
-"""A server that misbehaves: the stage on which the scenarios of ``tests/scenarios`` are played.
+"""A server that misbehaves: the stage on which scenarios are played.
 
 Each scenario gets a listening socket, so a host, of its own. What comes over a connection is given to its ``play``
 as a :class:`Talk`: bare bytes in both directions, for what is to be said here is often not HTTP.
@@ -125,7 +125,7 @@ class Stage:
     port: int = 0
     requests: list[Heard] = field(default_factory=list)
     connections: int = 0
-    open: int = 0
+    talking: int = 0
     """Connections that the client has not closed."""
     quiet: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while there is none."""
@@ -147,6 +147,11 @@ class Stage:
         return self.origin + self.scenario.path
 
     async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def open(self) -> None:
+        """Begin to listen, or not to, as the scenario says."""
         self.quiet.set()
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -158,9 +163,12 @@ class Stage:
             self._server = await asyncio.start_server(
                 self._talk, sock=self._socket, limit=_HEAD_LIMIT, ssl=self.context, backlog=512
             )
-        return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop listening and cut every conversation short."""
         if self._server is not None:
             self._server.close()
             for task, writer in self._talks.items():
@@ -184,19 +192,19 @@ class Stage:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None
+        assert task is not None  # noqa: S101  it runs this
         self._talks[task] = writer
         self.connections += 1
-        self.open += 1
+        self.talking += 1
         self.quiet.clear()
         try:
-            assert self.scenario.play is not None
+            assert self.scenario.play is not None  # noqa: S101  who listens has a play
             await self.scenario.play(Talk(reader, writer, self))
         except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass  # the client left, or the play is over
         finally:
-            self.open -= 1
-            if not self.open:
+            self.talking -= 1
+            if not self.talking:
                 self.quiet.set()
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):
