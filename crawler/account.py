@@ -12,7 +12,7 @@ from crawler.parts import Parts
 from crawler.probe import Probe
 from crawler.report.compose import Run, compose, totals
 from crawler.report.course import course
-from crawler.report.meters import ledger_report, verdict_report
+from crawler.report.meters import ledger_report, tuned, verdict_report
 from crawler.report.report import HOSTS_LEFT, ChangesReport, Ending, HostLeft, Progress, Report, Totals, seed_report
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Account:
             totals=counted,
             verdict=verdict_report(judge(evidence)),
             measured=ledger_report(evidence, probe.lag, most_waiting=probe.most_carried, looked=probe.looked),
+            tuned=tuned(parts.tuning.changes if parts.tuning else ()),
             course=course(probe.timeline, probe.rules),
         )
         return compose(run, engine.tally, parts.ledger, parts.queues)

@@ -78,7 +78,9 @@ class Politeness(Section, frozen=True, kw_only=True):
 class Fetch(Section, frozen=True, kw_only=True):
     """How pages are requested."""
 
-    concurrency: Annotated[AtLeastOne, about("Requests in flight in all, at most.")] = 64
+    concurrency: Annotated[
+        Count, about("Requests in flight in all, at most; 0 lets the crawl find out how many are of use.")
+    ] = 64
     user_agent: Annotated[
         str,
         Meta(min_length=1),

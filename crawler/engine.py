@@ -29,6 +29,8 @@ from crawler.storage.frontier import StoredHost
 
 GRACE = 5.0
 """Seconds that fetches in flight are given when the crawl is asked to stop."""
+FIRST_SLOTS = 64
+"""Requests in flight at once, as long as nobody has said how many, and the crawl has not found out."""
 _SEEDS_AT_ONCE = 1_000
 _MOST_UNCOMMITTED = 128
 """Pages beyond those being fetched that may be on their way through parse and commit."""
@@ -87,9 +89,7 @@ class Engine:
         deliver: Callable[[Page], Awaitable[None]] | None = None,
     ) -> None:
         self._limits = config.limits
-        self._concurrency = config.fetch.concurrency
-        self.most_pages = config.fetch.concurrency + _MOST_UNCOMMITTED
-        """Pages that may be on their way at once."""
+        self._slots = config.fetch.concurrency or FIRST_SLOTS
         self._queues = queues
         self._pipeline = pipeline
         self._commit = commit
@@ -109,6 +109,21 @@ class Engine:
         """Why the crawl was asked to stop; empty if it was not."""
         self.limit = ""
         """Which limit was reached; empty if none was."""
+
+    @property
+    def slots(self) -> int:
+        """Requests that may be in flight at once."""
+        return self._slots
+
+    @property
+    def most_pages(self) -> int:
+        """Pages that may be on their way at once."""
+        return self._slots + _MOST_UNCOMMITTED
+
+    def resize(self, slots: int) -> None:
+        """Let so many requests be in flight from now on; those that are more end in their own time."""
+        self._slots = slots
+        self._changed.ring()
 
     @property
     def in_flight(self) -> int:
@@ -195,7 +210,7 @@ class Engine:
             return None
         if most and self.tally.pages + pages >= most:
             return Feed.CLOSING
-        if self._ledger.fetching >= self._concurrency:
+        if self._ledger.fetching >= self._slots:
             return Feed.SLOTS
         if pages >= self.most_pages or self.bytes_waiting >= _MOST_BYTES:
             return self._ledger.backlog

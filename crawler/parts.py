@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crawler.config import UNLIMITED_DEPTH, Config
+from crawler.core.concurrency import Concurrency
 from crawler.core.evidence import Rules
 from crawler.core.host_queues import HostQueues
 from crawler.core.ledger import Ledger
@@ -31,6 +32,7 @@ from crawler.stages.quarantine import KeepSample
 from crawler.stages.replay import Replay
 from crawler.storage import quarantine
 from crawler.storage.mirror import Mirror
+from crawler.tuning import Tuning, most_slots
 from crawler.worker import WorkerRules
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ class Parts:
         self._keep_sample: KeepSample | None = None
         self._mirror: WriteMirror | None = None
         self._replay: Replay | None = None
+        self.tuning: Tuning | None = None
+        """What changes settings while the crawl runs; None if they are fixed."""
 
     async def open(self, queued: Callable[[CrawlURL], None], begin: Begin) -> None:
         """Open everything; ``queued`` is told of each URL that becomes known and is to be crawled.
@@ -157,7 +161,7 @@ class Parts:
         """Return what reads the meters of a crawl while it runs."""
         config = self._config
         rules = Rules(
-            concurrency=config.fetch.concurrency,
+            concurrency=engine.slots,
             per_host=config.politeness.per_host,
             workers=self.processes.count,
             cores=_cores(),
@@ -172,8 +176,11 @@ class Parts:
             synced=lambda: self.commit.synced,
             lookups=lambda: self.session.lookups,
             taken=self.processes.taken,
+            slots=lambda: engine.slots,
         )
-        return Probe(self.ledger, rules, sources)
+        if not config.fetch.concurrency:
+            self.tuning = Tuning(Concurrency(rules, most_slots(config.fetch.max_body)), engine.resize)
+        return Probe(self.ledger, rules, sources, self.tuning.see if self.tuning else None)
 
     def _threads(self, name: str, count: int) -> Threads:
         threads = Threads(name, count)

@@ -154,7 +154,7 @@ class Pipeline:
         fetched = await self._fetch(source, trusted=trusted, sent=sent)
         if fetched.sent_at:
             tls, limited = source.url.startswith("https:"), fetched.status in _RATE_LIMITED
-            self.ledger.requests.add(fetched.timings, tls=tls, rate_limited=limited)
+            self.ledger.requests.add(fetched.timings, tls=tls, answered=fetched.status > 0, rate_limited=limited)
         return fetched
 
     def _count(self, fetched: Fetched) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, process_time, thread_time
 
 from crawler.core.evidence import Blame, Blamed, Cause, Estimate, Evidence, Reading, Rules, between
@@ -66,15 +66,20 @@ class Sources:
     lookups: Callable[[], int]
     taken: Callable[[], tuple[float, float]]
     """Seconds that parse workers had batches which are back, and those that they have had the others."""
+    slots: Callable[[], int]
+    """Requests that may be in flight at once."""
 
 
 class Probe:
     """Samples a crawl from :meth:`start` to :meth:`stop`, both on its loop."""
 
-    def __init__(self, ledger: Ledger, rules: Rules, sources: Sources) -> None:
+    def __init__(
+        self, ledger: Ledger, rules: Rules, sources: Sources, heard: Callable[[Reading], None] | None = None
+    ) -> None:
         self._ledger = ledger
         self._rules = rules
         self._sources = sources
+        self._heard = heard
         self.lag = Histogram()
         """How late the loop was, seconds."""
         self.timeline = Timeline()
@@ -84,7 +89,8 @@ class Probe:
         """CPU seconds spent in looking."""
         self._sampled: defaultdict[tuple[Feed, Cause], float] = defaultdict(float)
         self._blamed: defaultdict[Blame, float] = defaultdict(float)
-        self._samples = self._ready = self._spare = self._carried = self._late = self._slots = self._allowed = 0.0
+        self._samples = self._ready = self._spare = self._carried = self._late = 0.0
+        self._slots = self._room = self._allowed = 0.0
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
         self._parse_ran = Estimate()
@@ -113,13 +119,15 @@ class Probe:
     @property
     def rules(self) -> Rules:
         """The bounds under which the crawl works."""
-        return self._rules
+        slots = self._sources.slots()
+        more = slots - self._rules.concurrency
+        return replace(self._rules, concurrency=slots, most_pages=self._rules.most_pages + more)
 
     def evidence(self, *, recent: bool = False) -> Evidence:
         """Return what the crawl, or only its last ten seconds, tells about itself."""
         first = self._second[0] if recent and self._second else self._first
         used = between(first, self._latest)
-        return Evidence(used=used, rules=self._rules, hosts=self._hosts(used))
+        return Evidence(used=used, rules=self.rules, hosts=self._hosts(used))
 
     # looking
 
@@ -150,6 +158,8 @@ class Probe:
     def _keep(self, latest: Reading, *, begins: bool) -> None:
         self._latest = latest
         self.timeline.see(latest)
+        if self._heard is not None:
+            self._heard(latest)
         if begins:
             self._first = latest
             self._second.clear()
@@ -162,6 +172,7 @@ class Probe:
         self._samples += seconds
         self._carried += carried * seconds
         self._slots += self._ledger.fetching * seconds
+        self._room += self._sources.slots() * seconds
         scan = Scan(self._sources.queues, self._sources.now())
         self._ready += len(scan.ready) * seconds
         self._spare += scan.spare * seconds
@@ -258,6 +269,7 @@ class Probe:
             journal_other=commit.other,
             synced=sources.synced(),
             requests=requests.sent,
+            answered=requests.answered,
             dns=requests.dns,
             connect=requests.connect,
             first_byte=requests.first_byte,
@@ -270,6 +282,7 @@ class Probe:
             samples=self._samples,
             late=self._late,
             slots=self._slots,
+            room=self._room,
             ready=self._ready,
             spare=self._spare,
             allowed=self._allowed,

@@ -70,8 +70,8 @@ def test_an_unknown_section_is_an_error_that_names_the_nearest() -> None:
 
 
 def test_a_value_out_of_bounds_is_an_error_that_names_the_setting() -> None:
-    with pytest.raises(ConfigError, match=r"fetch\.concurrency: expected `int` >= 1"):
-        build({"fetch": {"concurrency": 0}})
+    with pytest.raises(ConfigError, match=r"fetch\.attempts: expected `int` >= 1"):
+        build({"fetch": {"attempts": 0}})
 
 
 def test_a_section_that_is_no_table_is_an_error() -> None:

@@ -79,6 +79,8 @@ class Reading:
     synced: float = 0.0
     """Time for which the journal waited for the disk."""
     requests: float = 0.0
+    answered: float = 0.0
+    """Those of them that an answer came to, other than 429 and 503."""
     dns: float = 0.0
     connect: float = 0.0
     first_byte: float = 0.0
@@ -95,6 +97,8 @@ class Reading:
     """Samples that the loop took with a delay: something else ran on it."""
     slots: float = 0.0
     """Fetches under way."""
+    room: float = 0.0
+    """Fetches that might have been under way."""
     ready: float = 0.0
     """Hosts that could be asked."""
     spare: float = 0.0
@@ -188,7 +192,8 @@ class Evidence:
     @property
     def slots_busy(self) -> float:
         """Share of the slots that were taken."""
-        return min(1.0, self.fetching / self.rules.concurrency)
+        room = self.used.room or self.used.samples * self.rules.concurrency
+        return min(1.0, self.used.slots / room) if room else 0.0
 
     @property
     def fetching(self) -> float:

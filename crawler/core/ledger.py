@@ -171,12 +171,15 @@ class Requests:
     """Requests for which a connection was made."""
     handshakes: int = 0
     """Those of them with TLS."""
+    answered: int = 0
+    """Requests that an answer came to, other than 429 and 503."""
     rate_limited: int = 0
     """Answers 429 and 503."""
 
-    def add(self, timings: Timings, *, tls: bool, rate_limited: bool) -> None:
+    def add(self, timings: Timings, *, tls: bool, answered: bool, rate_limited: bool) -> None:
         """Count one request that went out."""
         self.sent += 1
+        self.answered += answered and not rate_limited
         self.first_byte += timings.first_byte
         self.body += timings.body
         self.rate_limited += rate_limited

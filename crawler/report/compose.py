@@ -24,6 +24,7 @@ from crawler.report.report import (
     Slot,
     StageReport,
     Totals,
+    Tuned,
     VerdictReport,
 )
 
@@ -52,6 +53,7 @@ class Run:
     """The same, counted anew from the table."""
     verdict: VerdictReport
     measured: LedgerReport
+    tuned: tuple[Tuned, ...] = ()
     course: tuple[Slot, ...] = ()
 
 
@@ -106,6 +108,7 @@ def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Repor
         seeds=run.seeds,
         verdict=run.verdict,
         ledger=run.measured,
+        tuned=run.tuned,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from crawler.core.concurrency import Change
 from crawler.core.evidence import Cause, Evidence
 from crawler.core.ledger import Histogram
 from crawler.core.verdict import Verdict
-from crawler.report.report import LedgerReport, Percentiles, VerdictReport
+from crawler.report.report import LedgerReport, Percentiles, Tuned, VerdictReport
 
 
 def verdict_report(verdict: Verdict) -> VerdictReport:
@@ -67,6 +70,20 @@ def ledger_report(evidence: Evidence, lag: Histogram, *, most_waiting: int, look
         bytes_waiting=used.carried / sampled,
         bytes_waiting_most=most_waiting,
         probe_cost=looked / max(1e-9, used.main_cpu + used.parse_cpu),
+    )
+
+
+def tuned(changes: Sequence[Change]) -> tuple[Tuned, ...]:
+    """Tell what a crawl changed about itself."""
+    return tuple(
+        Tuned(
+            at=round(change.at, 3),
+            setting="fetch.concurrency",
+            before=change.before,
+            after=change.after,
+            cause=change.cause,
+        )
+        for change in changes
     )
 
 

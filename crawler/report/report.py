@@ -190,6 +190,17 @@ class LedgerReport(Record, frozen=True, kw_only=True):
     """CPU time spent in looking at all this, as a share of the crawl's."""
 
 
+class Tuned(Record, frozen=True, kw_only=True):
+    """A setting that the crawl changed by itself while it ran."""
+
+    at: float
+    """Seconds from the start of the run."""
+    setting: str
+    before: int
+    after: int
+    cause: str
+
+
 class ChangesReport(Record, frozen=True, kw_only=True):
     """What became of the pages since they were last seen; ``changes.jsonl`` names those that are not the same.
 
@@ -315,6 +326,7 @@ class Report(Record, frozen=True, kw_only=True):
     """Hosts that have any."""
     verdict: VerdictReport = VerdictReport()
     ledger: LedgerReport = LedgerReport()
+    tuned: tuple[Tuned, ...] = ()
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from crawler.report.report import Ending, HostReport, Report
 WIDTH = 80
 HOSTS_SHOWN = 10
 PROBLEMS_SHOWN = 12
+TUNED_SHOWN = 6
 URL_SHOWN = 400
 _BY_NAME = {outcome.value: outcome for outcome in Outcome}
 
@@ -56,6 +57,7 @@ def text(report: Report, *, again: str = "", verify: str = "") -> str:
         _head(report),
         _verdict(report),
         _throughput(report),
+        _tuned(report),
         _stages(report),
         _hosts(report),
         _changes(report),
@@ -128,6 +130,16 @@ def _throughput(report: Report) -> Iterator[str]:
         yield f"  CPU       {duration(report.cpu_main)} main, {duration(report.cpu_workers)} workers{memory}"
     if report.connections:
         yield f"  network   {', '.join(f'{_words(name)} {count(n)}' for name, n in report.connections.items())}"
+
+
+def _tuned(report: Report) -> Iterator[str]:
+    """Tell what the crawl changed about itself, and why; of many changes the last ones."""
+    if not report.tuned:
+        return
+    yield "Changed by itself (report.json has all of it)" if len(report.tuned) > TUNED_SHOWN else "Changed by itself"
+    for one in report.tuned[-TUNED_SHOWN:]:
+        words = f"after {duration(one.at)}: {one.setting} {count(one.before)} → {count(one.after)}, since {one.cause}"
+        yield from _wrapped(words)
 
 
 def _both(total: str, pace: str) -> str:

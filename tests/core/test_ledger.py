@@ -87,10 +87,11 @@ def test_a_call_is_inside_its_stage_until_it_is_counted() -> None:
 
 def test_only_new_connections_count_for_looking_up_and_connecting() -> None:
     requests = Requests()
-    requests.add(Timings(0.1, 0.2, 0.3, 0.4), tls=True, rate_limited=False)
-    requests.add(Timings(0.0, 0.0, 0.5, 0.6, reused=True), tls=True, rate_limited=True)
+    requests.add(Timings(0.1, 0.2, 0.3, 0.4), tls=True, answered=True, rate_limited=False)
+    requests.add(Timings(0.0, 0.0, 0.5, 0.6, reused=True), tls=True, answered=True, rate_limited=True)
 
     assert (requests.sent, requests.connections, requests.handshakes, requests.rate_limited) == (2, 1, 1, 1)
+    assert requests.answered == 1
     assert (requests.dns, requests.connect) == (0.1, 0.2)
     assert requests.first_byte == pytest.approx(0.8)
     assert requests.body == pytest.approx(1.0)
