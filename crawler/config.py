@@ -69,6 +69,10 @@ class Politeness(Section, frozen=True, kw_only=True):
 
     delay: Annotated[Seconds, about("Seconds from one request to a host to the next.")] = 1.0
     per_host: Annotated[AtLeastOne, about("Requests in flight at one host, at most.")] = 1
+    per_address: Annotated[
+        Count,
+        about("Requests in flight at one IP address, at most, or per_host where that is more; 0 is no limit."),
+    ] = 16
     robots: Annotated[Literal["obey", "ignore"], about("Whether robots.txt (RFC 9309) is obeyed.")] = "obey"
     max_crawl_delay: Annotated[Seconds, about("A longer Crawl-delay in robots.txt is cut to this.")] = 60.0
     max_retry_after: Annotated[Seconds, about("A longer Retry-After is cut to this.")] = 3600.0

@@ -37,6 +37,7 @@ from crawler.worker import WorkerRules
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
+    from crawler.pipeline import Locator
     from crawler.stages.fetch import Fetcher
 
 _MOST_WORKERS = 8
@@ -73,6 +74,7 @@ class Parts:
         self.queues = HostQueues(
             delay=polite.delay,
             per_host=polite.per_host,
+            per_address=polite.per_address if polite.per_address < fetch.concurrency else 0,
             robots=polite.robots == "obey",
             fair=bool(config.limits.max_pages or config.limits.max_bytes or config.limits.max_disk),
             longest=max(polite.delay, polite.max_crawl_delay, polite.max_retry_after, 2 * fetch.max_backoff),
@@ -153,9 +155,14 @@ class Parts:
             compare=Compare(config.recrawl),
             commit=self.commit,
             ledger=self.ledger,
+            locate=self._locator(),
             replay=self._replay,
         )
         return Engine(config, queues=self.queues, pipeline=pipeline, commit=self.commit, now=self._now, deliver=deliver)
+
+    def _locator(self) -> Locator | None:
+        # With a fetcher of the caller's own there may be no such name at all.
+        return self.session.locate if self.queues.addresses.most and self._seams.fetcher is None else None
 
     def probe(self, engine: Engine) -> Probe:
         """Return what reads the meters of a crawl while it runs."""
@@ -163,6 +170,7 @@ class Parts:
         rules = Rules(
             concurrency=engine.slots,
             per_host=config.politeness.per_host,
+            per_address=self.queues.addresses.most,
             workers=self.processes.count,
             cores=_cores(),
             most_pages=engine.most_pages,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import Protocol
 
 from crawler.core.ledger import Ledger
@@ -20,6 +21,13 @@ from crawler.stages.robots import fetch_robots
 from crawler.storage.journal import Attempt, Robots
 
 _RATE_LIMITED = (429, 503)
+
+
+class Locator(Protocol):
+    """LOOP: URL → IP address."""
+
+    async def __call__(self, url: str) -> str:
+        """Look up the address of a URL's host; never raise."""
 
 
 class Parser(Protocol):
@@ -72,6 +80,7 @@ class Pipeline:
         compare: what became of the page, and when it is due again.
         commit: record, outcome and outlinks become durable together.
         ledger: what it all cost.
+        locate: the IP address of a URL's host, empty if it cannot be had; None if it need not be known.
         replay: answers from an earlier archive; None if there is none.
     """
 
@@ -85,6 +94,7 @@ class Pipeline:
         compare: Compare,
         commit: Committer,
         ledger: Ledger,
+        locate: Locator | None = None,
         replay: Replay | None = None,
     ) -> None:
         self.admit = admit
@@ -94,6 +104,7 @@ class Pipeline:
         self.commit = commit
         self.ledger = ledger
         self._fetch = fetch
+        self._locate = locate
         self._replay = replay
 
     async def page(self, source: CrawlURL, freed: Callable[[], None]) -> Page | None:
@@ -103,6 +114,9 @@ class Pipeline:
         """
         earlier = await self._replay(source) if self._replay else None  # THREAD
         refused = None if earlier else self.admit(source)
+        if not (earlier or refused or await self._placed(source)):  # LOOP
+            freed()
+            return None
         fetched = earlier or refused or await self.fetch(source)  # LOOP
         freed()
         fate = Fate() if refused else self.admit.judge(fetched)
@@ -128,6 +142,9 @@ class Pipeline:
 
     async def robots(self, source: CrawlURL, freed: Callable[[], None]) -> None:
         """Ask a host for its robots.txt, and go by it."""
+        if not await self._placed(source):
+            freed()
+            return
         host = self.admit.host(source)
         sent = partial(self.admit.sent, source)
         answer = await fetch_robots(self._ask, source, trusted=host.trusted, delay=host.delay, sent=sent)
@@ -135,6 +152,15 @@ class Pipeline:
         robots = self.admit.take_robots(source, answer)
         if robots is not None:
             await self.commit.keep_robots(robots)
+
+    async def _placed(self, source: CrawlURL) -> bool:
+        """Find out where a host is, before its first request; False if nothing more may be asked there now."""
+        if self._locate is None or self.admit.host(source).address is not None:
+            return True
+        began = perf_counter()
+        address = await self._locate(source.url)
+        self.ledger.requests.dns += perf_counter() - began
+        return not address or self.admit.has_place(source, address)
 
     @property
     def bytes_waiting(self) -> int:

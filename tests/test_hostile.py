@@ -92,7 +92,7 @@ class Watch:
 def impatient(ca_file: str = "", **sections: dict[str, Any]) -> Config:
     """Return settings with which every wait is short."""
     plain: dict[str, dict[str, Any]] = {
-        "politeness": {"delay": 0.0, "per_host": 4, "robots": "ignore"},
+        "politeness": {"delay": 0.0, "per_host": 4, "per_address": 0, "robots": "ignore"},
         "fetch": {
             "allow_private": "always",
             "concurrency": 128,

@@ -25,6 +25,8 @@ class Cause(StrEnum):
     """All fetch slots were taken."""
     PLACES = "places"
     """Each host with waiting URLs had as many requests in flight as it may."""
+    ADDRESSES = "addresses"
+    """At the IP address of each host with waiting URLs as many requests were in flight as may be."""
     DELAY = "delay"
     """Each host with waiting URLs had been asked less than its delay ago."""
     HOLD = "hold"
@@ -115,6 +117,7 @@ class Rules:
 
     concurrency: int
     per_host: int
+    per_address: int = 0
     workers: int
     cores: int
     most_pages: int

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from math import inf
+from typing import TYPE_CHECKING
 
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL
 from crawler.core.robots import Robots
+
+if TYPE_CHECKING:
+    from crawler.core.addresses import Address
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +23,10 @@ class HostQueue:
     delay: float
     trusted: bool = False
     """Whether a seed names it, so that its address may be private."""
+    address: Address | None = None
+    """Where it is; None before it is known, or if it need not be."""
+    parked: bool = False
+    """Whether it waits for a place at its address."""
     rules: Robots | None = None
     """Its robots.txt; None before it is known."""
     refusal: tuple[Outcome, str] | None = None

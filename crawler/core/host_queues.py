@@ -7,6 +7,7 @@ Due hosts stand in a heap, the one that takes longest first, since it ends last:
 Those that have shown no page yet may be of any size; they stand in a heap of their own and count as average,
 so that a large one is found in time. Hosts that will be due stand in a third heap, by that time.
 So a slot is only ever taken by a host that is due, and a slow host never blocks another.
+A due host whose IP address has no place for another request is parked there, see :mod:`crawler.core.addresses`.
 
 The delay runs from the moment a request is *sent* (not asked for: a connection may take its time),
 and while one is about to be sent no other of that host is handed out.
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 
+from crawler.core.addresses import Addresses
 from crawler.core.host_queue import HostQueue
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Kind
@@ -54,6 +56,7 @@ class HostQueues:
     Args:
         delay: seconds between two requests to a host, where its robots.txt does not ask for more.
         per_host: requests in flight at one host, at most.
+        per_address: requests in flight at one IP address, at most, or ``per_host`` where that is more; 0 is no limit.
         robots: whether each host's robots.txt comes before its first page.
         window: URLs in memory, at most; every host may have a few even when that is exceeded.
         most_hosts: hosts in memory, at most.
@@ -67,6 +70,7 @@ class HostQueues:
         delay: float,
         per_host: int,
         robots: bool,
+        per_address: int = 0,
         window: int = 65_536,
         most_hosts: int = 4_096,
         fair: bool = False,
@@ -74,6 +78,7 @@ class HostQueues:
     ) -> None:
         self.delay = delay
         self.per_host = per_host
+        self.addresses = Addresses(max(per_address, per_host) if per_address else 0)
         self.robots = robots
         self.window = window
         self.most_hosts = most_hosts
@@ -198,8 +203,13 @@ class HostQueues:
                 heappush(self._ready if queue.shown or self.fair else self._unseen, self._order(queue))
         while self._ready or self._unseen:
             queue = heappop(self._longest())[2]
-            if queue.scheduled <= now and queue.due(self.per_host, now) <= now:
-                return self._hand_out(queue, now)
+            if queue.scheduled > now or queue.due(self.per_host, now) > now:
+                continue
+            if queue.refusal is None and self.addresses.full(queue):
+                queue.scheduled = inf
+                self.addresses.park(queue)
+                continue
+            return self._hand_out(queue, now)
         while self._soon and self._soon[0][2].scheduled != self._soon[0][0]:
             heappop(self._soon)
         return Wait(self._soon[0][0]) if self._soon else None
@@ -217,7 +227,7 @@ class HostQueues:
     def done(self, url: CrawlURL, now: float, *, sent: bool = True) -> None:
         """Free the host's place: a fetch has ended. ``sent`` is False if no request ever went out."""
         queue = self.hosts[url.host]
-        queue.in_flight -= 1
+        self._leave(queue, now)
         if not sent:
             queue.unsent = max(0, queue.unsent - 1)
         queue.free_since = now
@@ -226,6 +236,31 @@ class HostQueues:
         elif not queue.shown:
             queue.shown = True
             self._shown, self._known = self._shown + 1, self._known + queue.known
+        self._schedule(queue, now)
+
+    def located(self, host: str, address: str, now: float) -> None:
+        """Take note of the IP address at which a host is; what it has in flight counts there."""
+        queue = self.hosts[host]
+        if not self.addresses.most or (queue.address is not None and queue.address.name == address):
+            return
+        for other in self.addresses.move(queue, address):
+            self._schedule(other, now)
+
+    def crowded(self, host: str) -> bool:
+        """Tell whether more is in flight at the host's address than may be."""
+        address = self.hosts[host].address
+        return address is not None and address.in_flight > self.addresses.most
+
+    def give_back(self, url: CrawlURL, now: float) -> None:
+        """Take back a URL that was handed out, and of which nothing was asked; its host comes up again."""
+        queue = self.hosts[url.host]
+        self._leave(queue, now)
+        queue.unsent = max(0, queue.unsent - 1)
+        queue.free_since = now
+        if url.kind is Kind.ROBOTS:
+            queue.asking_robots = False
+        else:
+            queue.waiting.appendleft(url)
         self._schedule(queue, now)
 
     def hold(self, host: str, until: float, now: float) -> None:
@@ -295,8 +330,20 @@ class HostQueues:
             queue.waiting.append(url)
         self._schedule(queue, now)
 
+    def _leave(self, queue: HostQueue, now: float) -> None:
+        """Free a place at the host, and at its address, where those who have waited for one come up."""
+        queue.in_flight -= 1
+        if queue.address is None:
+            return
+        queue.address.in_flight -= 1
+        while (other := self.addresses.freed(queue.address)) is not None:
+            other.next_at = max(other.next_at, now)  # so long it waited out of politeness, not for a slot
+            self._schedule(other, now)
+            if other.scheduled <= now:
+                return  # one place, one host; those that are not due yet were only in its way
+
     def _schedule(self, queue: HostQueue, now: float) -> None:
-        due = queue.due(self.per_host, now)
+        due = inf if queue.parked and queue.refusal is None else queue.due(self.per_host, now)
         if due != queue.scheduled:
             queue.scheduled = due
             if due != inf:
@@ -324,6 +371,8 @@ class HostQueues:
         queue.slot_wait += now - max(queue.free_since, due)
         queue.free_since = now
         queue.in_flight += 1
+        if queue.address is not None:
+            queue.address.in_flight += 1
         queue.unsent += 1
         queue.scheduled = inf
         if self.robots and queue.robots_until <= now:

@@ -68,7 +68,12 @@ def _latency(evidence: Evidence, shares: Shares) -> Verdict:
     part = max(parts, key=lambda one: parts[one])
     whole = f"{_percent(parts[part] / max(1e-9, evidence.slot_time))} of a fetch of {_seconds(each)} was {part}"
     by_host = causes[Cause.PLACES] > causes[Cause.SLOTS]
-    if by_host:
+    by_address = causes[Cause.ADDRESSES] > max(causes[Cause.PLACES], causes[Cause.SLOTS])
+    if by_address:
+        limit = f"{rules.per_address} at a time per IP address"
+        more = gain(evidence, halved(share))
+        change = f"a politeness.per_address of {2 * rules.per_address}, if these hosts are yours,"
+    elif by_host:
         limit = f"{rules.per_host} at a time per host"
         more = gain(evidence, halved(share))
         change = "twice as many requests at a time per host, or twice as many hosts,"
@@ -77,7 +82,8 @@ def _latency(evidence: Evidence, shares: Shares) -> Verdict:
         room = 1.0 + evidence.used.spare / max(1e-9, evidence.used.samples) / rules.concurrency
         more = gain(evidence, min(halved(share), room), Bottleneck.LATENCY)
         change = f"a concurrency of {2 * rules.concurrency}"
-    where = "the places of all hosts with URLs were taken" if by_host else "all slots were taken"
+    places = "the places at the addresses of" if by_address else "the places of"
+    where = f"{places} all hosts with URLs were taken" if by_address or by_host else "all slots were taken"
     return Verdict(
         kind=Bottleneck.LATENCY,
         sentence=f"Bottleneck: remote latency at {limit}: {_percent(share)} of the time {where}, waiting for answers",

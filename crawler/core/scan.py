@@ -42,6 +42,8 @@ def _pace(queue: HostQueue) -> float:
 
 
 def _keeps(queue: HostQueue, now: float) -> Cause:
+    if queue.parked:
+        return Cause.ADDRESSES
     if queue.next_at > now:
         own = queue.last_sent + queue.delay if queue.last_sent > -inf else now + queue.delay
         return Cause.HOLD if queue.next_at > own + _SLACK else Cause.DELAY

@@ -75,7 +75,7 @@ def shares_of(evidence: Evidence) -> dict[Bottleneck, float]:
     """Return for which share of the time each kind bound the crawl, the largest first."""
     causes = evidence.causes()
     shares = {kind: sum(causes[cause] for cause in of) for kind, of in _SPEAKS_FOR.items()}
-    away = causes[Cause.SLOTS] + causes[Cause.PLACES]
+    away = causes[Cause.SLOTS] + causes[Cause.PLACES] + causes[Cause.ADDRESSES]
     blame = min(1.0, max(0.0, (evidence.loop_busy - LOOP_EASY) / (LOOP_FULL - LOOP_EASY)))
     # Pages that wait for a place which is not at work wait for the way there.
     idle = 1.0 - min(1.0, evidence.pool_busy / PLACE_EASY)

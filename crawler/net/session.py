@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.resolver import AsyncResolver
+from yarl import URL
 
 from crawler.config import Fetch
 from crawler.net.guard import Guard
@@ -68,10 +69,15 @@ class _Connector(aiohttp.TCPConnector):
         loop, exchange = asyncio.get_running_loop(), current.get()
         began = loop.time()
         exchange.resolving = True
-        addresses = await super()._resolve_host(host, port, traces)
+        addresses = await self.resolved(host, port, traces)
         exchange.resolving = False
         exchange.dns += loop.time() - began
         exchange.found(self._guard, host, [address["host"] for address in addresses])
+        return addresses
+
+    async def resolved(self, host: str, port: int, traces: Any = None) -> list[ResolveResult]:
+        """Return the addresses of a host that are worth a try, in their order."""
+        addresses = await super()._resolve_host(host, port, traces)
         six = [address for address in addresses if ":" in address["host"]]
         four = [address for address in addresses if ":" not in address["host"]]
         return six[:MOST_ADDRESSES] + four[:MOST_ADDRESSES]
@@ -130,6 +136,16 @@ class Session:
         # A second request that nobody asked for would break the host's delay; there is no public switch.
         self.client._retry_connection = False  # noqa: SLF001
         return self
+
+    async def locate(self, url: str) -> str:
+        """Return the IP address at which a URL's host would be asked first; empty if there is none."""
+        where = URL(url, encoded=True)
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                found = await self._connector.resolved(where.raw_host or "", where.port or 0)
+        except (OSError, TimeoutError):
+            return ""
+        return found[0]["host"] if found else ""
 
     @property
     def lookups(self) -> int:

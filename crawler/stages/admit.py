@@ -112,6 +112,15 @@ class Admit:
         """Return what is known of the URL's host."""
         return self._queues.hosts[source.host]
 
+    def has_place(self, source: CrawlURL, address: str) -> bool:
+        """Tell whether there is a place at its host's IP address; if there is none, its turn is taken back."""
+        now = self._now()
+        self._queues.located(source.host, address, now)
+        if not self._queues.crowded(source.host):
+            return True
+        self._queues.give_back(source, now)
+        return False
+
     def sent(self, source: CrawlURL) -> None:
         """Start the host's delay: a request to it goes out now.
 
@@ -129,6 +138,8 @@ class Admit:
         """Free the host after a fetch, and decide whether URL and host are tried again, and when."""
         source, now = fetched.source, self._now()
         queue = self._queues.hosts[source.host]
+        if fetched.address:
+            self._queues.located(source.host, fetched.address, now)
         self._queues.done(source, now, sent=bool(fetched.sent_at))
         hold = self._hold(queue, fetched, now) if self._troubles(queue, fetched, now) else 0.0
         if fetched.outcome is None:

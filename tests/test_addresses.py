@@ -1,0 +1,47 @@
+"""A wildcard in DNS: many host names at one address, which has no more in flight than an address may."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from crawler.api import Crawler
+from crawler.core.outcomes import Outcome
+from crawler.net import session
+from tests.hostile import Scenario, Stage, Talk, answers_by
+from tests.names import NameServer
+from tests.test_hostile import impatient
+
+HOSTS, PLACES = 300, 5
+
+
+async def test_hundreds_of_names_of_one_machine_share_its_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, most = 0, 0
+
+    async def reply(talk: Talk) -> None:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0)  # so that others are heard meanwhile, if there are others
+        await asyncio.sleep(0)
+        busy -= 1
+        await talk.answer()
+
+    def zone(name: str, _time: int) -> tuple[str, ...]:
+        return ("127.0.0.1",) if name.endswith("wild.test") else ("127.0.0.9",)
+
+    config = impatient(politeness={"per_address": PLACES, "robots": "obey"}, fetch={"connect_timeout": 30.0})
+    one = Stage(Scenario(25, "wild", "has many names", Outcome.OK, play=answers_by(reply)))
+    with NameServer(zone) as names:
+        monkeypatch.setattr(session, "AsyncResolver", names.resolver)
+        async with one, Crawler(config, out=tmp_path / "out") as crawler:
+            report = await crawler.crawl([f"http://{n}.wild.test:{one.port}/" for n in range(HOSTS)])
+
+    assert (report.totals.done, report.totals.queued) == (HOSTS, 0)
+    assert len(one.requests) == 2 * HOSTS
+    assert 1 <= most <= PLACES
+    assert report.conserved
