@@ -236,10 +236,10 @@ class Engine:
         page.add_done_callback(self._ended)
 
     async def _page(self, url: CrawlURL) -> None:
-        if url.kind is Kind.ROBOTS:
-            await self._pipeline.robots(url, self._freed)
-            return
-        page = await self._pipeline.page(url, self._freed)
+        try:
+            page = await self._turn(url)
+        finally:
+            self._queues.finished(url.host)
         if page is not None:
             self.tally.add(page)
             if self._deliver is not None:
@@ -248,6 +248,12 @@ class Engine:
                 await self._deliver(page)
                 self._undelivered -= page.weight
                 self._ledger.delivering -= 1
+
+    async def _turn(self, url: CrawlURL) -> Page | None:
+        if url.kind is not Kind.ROBOTS:
+            return await self._pipeline.page(url, self._freed)
+        await self._pipeline.robots(url, self._freed)
+        return None
 
     def _freed(self) -> None:
         self._ledger.fetching -= 1

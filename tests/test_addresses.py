@@ -8,18 +8,22 @@ from pathlib import Path
 import pytest
 
 from crawler.api import Crawler
+from crawler.core.host_queues import HostQueues
 from crawler.core.outcomes import Outcome
 from crawler.net import session
-from tests.hostile import Scenario, Stage, Talk, answers_by
+from crawler.testing.hostile import Scenario, Stage, Talk, answers_by
 from tests.names import NameServer
 from tests.test_hostile import impatient
 
 HOSTS, PLACES = 300, 5
 
 
+@pytest.mark.parametrize("in_memory", [4_096, 16])
 async def test_hundreds_of_names_of_one_machine_share_its_places(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
+    """Also where memory has room for few hosts, so that most are let go of and come back."""
+    monkeypatch.setitem(HostQueues.__init__.__kwdefaults__ or {}, "most_hosts", in_memory)
     busy, most = 0, 0
 
     async def reply(talk: Talk) -> None:

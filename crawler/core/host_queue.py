@@ -50,6 +50,8 @@ class HostQueue:
     cursor: int = 0
     loading: bool = False
     in_flight: int = 0
+    unfinished: int = 0
+    """Its turns that are not over: a page counts as queued on disk until its commit."""
     unsent: int = 0
     asking_robots: bool = False
     failures: int = 0

@@ -185,9 +185,10 @@ class HostQueues:
     def room_for_hosts(self, now: float) -> int:
         """Return how many more hosts memory can take, after letting go of those that are done."""
         if self._held() >= self.most_hosts:
-            for queue in [queue for queue in self.hosts.values() if queue.idle and queue.next_at <= now]:
-                del self.hosts[queue.key]
-        return self.most_hosts - self._held()
+            for queue in list(self.hosts.values()):
+                if queue.idle and not queue.unfinished and queue.next_at <= now:
+                    del self.hosts[queue.key]
+        return max(0, self.most_hosts - self._held())  # those met while others were looked for may be too many
 
     def _held(self) -> int:
         return len(self.hosts) + len(self._unopened) + len(self._opening)
@@ -237,6 +238,13 @@ class HostQueues:
             queue.shown = True
             self._shown, self._known = self._shown + 1, self._known + queue.known
         self._schedule(queue, now)
+
+    def finished(self, host: str) -> None:
+        """Take note that a turn is over, its page committed. Before that the page is queued on disk still.
+
+        A host that is let go of earlier would come back from there with it, and the page would be fetched twice.
+        """
+        self.hosts[host].unfinished -= 1
 
     def located(self, host: str, address: str, now: float) -> None:
         """Take note of the IP address at which a host is; what it has in flight counts there."""
@@ -371,6 +379,7 @@ class HostQueues:
         queue.slot_wait += now - max(queue.free_since, due)
         queue.free_since = now
         queue.in_flight += 1
+        queue.unfinished += 1
         if queue.address is not None:
             queue.address.in_flight += 1
         queue.unsent += 1
