@@ -53,6 +53,9 @@ class Scope(Section, frozen=True, kw_only=True):
         about("Links to follow from a seed, at most; 0 is the seeds alone. -1 is no limit."),
     ] = UNLIMITED_DEPTH
     max_url_length: Annotated[AtLeastOne, about("Characters of a URL, at most.")] = 8192
+    sitemaps: Annotated[
+        bool, about("Follow the sitemaps that robots.txt names. Those that are seeds are read in any case.")
+    ] = False
 
 
 class Traps(Section, frozen=True, kw_only=True):

@@ -148,7 +148,9 @@ class Parts:
         if self._seams.fetcher is not None:
             fetch = FetchBy(self._seams.fetcher, fetch, config.fetch)
         pipeline = Pipeline(
-            admit=Admit(self.queues, polite, config.fetch, now=self._now, jitter=random.random),
+            admit=Admit(
+                self.queues, polite, config.fetch, now=self._now, jitter=random.random, sitemaps=config.scope.sitemaps
+            ),
             fetch=fetch,
             parse=Parse(self.processes, self._keep_sample, self.ledger, extracts=bool(self._extract)),
             mirror=self._mirror,

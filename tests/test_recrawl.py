@@ -297,3 +297,26 @@ async def test_a_page_is_due_again_when_its_time_has_come(site: Site, tmp_path: 
 
     assert told(report) == {"unchanged": 9}
     assert Recrawl().first < 86_400  # or a nightly crawl would find its pages due only every other night
+
+
+def lost(out: Path) -> Path:
+    """The folder to which the earlier state was moved."""
+    (aside,) = out.glob("lost-*")
+    return aside
+
+
+async def test_a_lost_state_is_rebuilt_from_the_newest_payload_of_each_page(site: Site, tmp_path: Path) -> None:
+    start = furnish(site)
+    await crawl([start], config=EAGER, out=tmp_path)
+    site.page("/plain", body="newer")
+    await again(start, tmp_path)
+    (tmp_path / "crawl.db").write_bytes(b"no database" * 1_000)
+    site.forget()
+
+    report = await crawl([start], config=EAGER, out=tmp_path, rebuild=True)
+
+    now = {line["url"]: line for line in log(tmp_path)}
+    before = {line["url"]: line for line in log(lost(tmp_path))}
+    assert (report.done, report.failed, site.requests) == (9, 1, [])
+    assert {url: line["digest"] for url, line in now.items()} == {url: line["digest"] for url, line in before.items()}
+    assert now[site.url("/tag")]["status"] == 200

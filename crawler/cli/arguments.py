@@ -48,6 +48,7 @@ class Arguments:
     rebuild: bool = False
     recrawl: bool = False
     since_last: bool = False
+    dry_run: bool = False
     fail_on: float | None = None
     json: bool = False
     serve: Address | None = None

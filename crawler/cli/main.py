@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from crawler.config import Config
     from crawler.report.report import Report
 
-RESERVED = frozenset({"why"})
-"""Words that a later version gives a meaning."""
 _YOUNG = 50_000
 """Objects that may be made before the collector looks for rings among them. A page leaves hardly any behind,
 but pages in flight are some thousand objects, and the usual 700 have them looked through again and again:
@@ -83,8 +81,10 @@ def _dispatch(words: list[str], name: str) -> int:
         from crawler.cli.report import report  # noqa: PLC0415
 
         return report(words[1:], name)
-    if first in RESERVED and not Path(first).is_file():
-        raise UsageError(f"{first!r} is kept for a later version; for a host of that name write http://{first}/")
+    if first == "why" and not Path(first).is_file():
+        from crawler.cli.why import why  # noqa: PLC0415
+
+        return why(words[1:], name)
     return _crawl(parse(words, name=name), words, name)
 
 
@@ -95,6 +95,10 @@ def _crawl(arguments: Arguments, words: list[str], name: str) -> int:
     config = config_of(arguments)
     sources = find_sources(arguments.seeds)
     set_up_logging(verbose=arguments.verbose, quiet=arguments.quiet)
+    if arguments.dry_run:
+        from crawler.cli.dry_run import dry_run  # noqa: PLC0415
+
+        return dry_run(config, Seeds(sources, warn=say), _loop_factory())
     onlookers = Onlookers(arguments)
     held: list[str] = []
     report, code = None, Exit.INTERNAL

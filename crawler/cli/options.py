@@ -69,6 +69,10 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _set("--exclude", "scope.exclude", "RE", "list"),
         _set("--max-depth --depth", "scope.max_depth", "N"),
         _set("--assets", "parse.assets", takes="flag"),
+        _set("--sitemaps", "scope.sitemaps", takes="flag"),
+        Option(
+            ("--dry-run",), "dry_run", about="Say what the seeds would do; fetch nothing but robots.txt.", takes="flag"
+        ),
     ),
     "how gently": (
         _set("--delay", "politeness.delay", "SECONDS"),

@@ -98,6 +98,7 @@ class Outcome(StrEnum):
     DECODE_FAILED = "decode_failed", State.FAILED, Retry.NEVER, "the compressed body is damaged"
     CODING_REFUSED = "coding_refused", State.FAILED, Retry.NEVER, "an unknown content coding, or too many of them"
     DECOMPRESSED_TOO_LARGE = "decompressed_too_large", State.FAILED, Retry.NEVER, "the body unpacks to too much"
+    XML_BOMB = "xml_bomb", State.FAILED, Retry.NEVER, "a sitemap or feed that declares entities; it is not read"
     PARSE_CRASH = "parse_crash", State.FAILED, Retry.NEVER, "the page killed its parse worker"
     PARSE_TIMEOUT = "parse_timeout", State.FAILED, Retry.NEVER, "the page took its parse worker too long"
     EXTRACT_FAILED = "extract_failed", State.FAILED, Retry.NEVER, "archived and parsed, but the extract function failed"

@@ -29,6 +29,10 @@ class Kind(StrEnum):
     ALTERNATE = "alternate"
     FRAME = "frame"
     ASSET = "asset"
+    SITEMAP = "sitemap"
+    """A sitemap that robots.txt or an index names."""
+    LISTED = "listed"
+    """A page that a sitemap or a feed lists."""
     ROBOTS = "robots"
     """The host's robots.txt: asked for before the first page of a host, never counted as a page."""
 
@@ -47,7 +51,7 @@ class CrawlURL:
     via: str | None = None
     """The page it was found on."""
     chain: tuple[str, ...] = ()
-    """The URLs that redirected here, oldest first."""
+    """The URLs that redirected here, or the indexes that led to a sitemap, oldest first."""
     attempts: int = 0
     """Fetches made before this one."""
     due: float = 0.0
@@ -145,6 +149,10 @@ class Parsed:
     etag: str = ""
     modified: str = ""
     """Last-Modified as received; this and ``etag`` are empty where they are too long to be of use."""
+    listing: bool = False
+    """Whether it is a sitemap or a feed."""
+    dates: tuple[tuple[str, float], ...] = ()
+    """When pages that it lists last changed, Unix seconds."""
     same_text: bool = False
     """Whether its bytes are not what they were in an earlier round, but its main text is."""
     extracted: Any = None

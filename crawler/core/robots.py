@@ -84,6 +84,29 @@ def allowed(robots: bytes, user_agent: str, url: str) -> bool:
     return Robots.parse(robots, user_agent).allows(url)
 
 
+def deciding_line(robots: bytes, user_agent: str, url: str) -> tuple[int, str] | None:
+    """Return the line that says whether a crawler may fetch a URL, and its number; None if no line speaks of it.
+
+    Of those that match it is the one with the longest path, and of equals one that allows (RFC 9309 §2.2.2).
+
+    The arguments are those of :func:`allowed`.
+    """
+    text = _lines(robots.replace(b"\r\n", b"\n"))
+    reading = _Reading(user_agent.partition("/")[0].strip())
+    for record in _RECORDS(text):
+        reading.take(record)
+    matching = [
+        (len(path), kind == "allow", -at)
+        for kind, path, at in reading.lines
+        if path and not Robots(_rules=_matcher([("disallow", _printable(path))])).allows(url)
+    ]
+    if not matching:
+        return None
+    at = -max(matching)[2]
+    line = text[at : (text + b"\n").index(b"\n", at)]
+    return text.count(b"\n", 0, at) + 1, line.decode("utf-8", "replace").strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Robots:
     """The rules of one host for one crawler."""
@@ -143,8 +166,8 @@ class _Group:
 
     def __init__(self) -> None:
         self._us = self._everyone = self._closed = False
-        self.for_us: list[tuple[str, bytes]] = []
-        self.for_everyone: list[tuple[str, bytes]] = []
+        self.for_us: list[tuple[str, bytes, int]] = []
+        self.for_everyone: list[tuple[str, bytes, int]] = []
 
     def name(self, *, us: bool, everyone: bool) -> None:
         """Take a User-agent line; the first one after a line of this kind begins a new group."""
@@ -153,13 +176,13 @@ class _Group:
         self._us |= us
         self._everyone |= everyone
 
-    def add(self, kind: str, value: bytes) -> None:
-        """Take a line of this kind."""
+    def add(self, kind: str, value: bytes, at: int) -> None:
+        """Take a line of this kind, which begins at an offset."""
         self._closed = True
         if self._us:
-            self.for_us.append((kind, value))
+            self.for_us.append((kind, value, at))
         elif self._everyone:
-            self.for_everyone.append((kind, value))
+            self.for_everyone.append((kind, value, at))
 
 
 class _Reading:
@@ -183,21 +206,25 @@ class _Reading:
         elif key == b"s":
             self._sitemap(value)
         elif key == b"c":
-            self._delays.add("crawl-delay", value)
+            self._delays.add("crawl-delay", value, record.start())
         else:
-            self._rules.add("allow" if key == b"a" else "disallow", value)
+            self._rules.add("allow" if key == b"a" else "disallow", value, record.start())
 
     @property
     def rules(self) -> dict[tuple[str, str], None]:
         """The rules for us, distinct: our own if any group names us, else everyone's."""
-        chosen = self._rules.for_us if self._found else self._rules.for_everyone
-        return {(kind, _printable(path)): None for kind, path in chosen if path}
+        return {(kind, _printable(path)): None for kind, path, _ in self.lines if path}
+
+    @property
+    def lines(self) -> list[tuple[str, bytes, int]]:
+        """The same, each with the offset at which its line begins."""
+        return self._rules.for_us if self._found else self._rules.for_everyone
 
     @property
     def delay(self) -> float | None:
         """The longest delay asked of us."""
         chosen = self._delays.for_us if self._found else self._delays.for_everyone
-        return max((seconds for _, text in chosen if (seconds := _seconds(text)) is not None), default=None)
+        return max((seconds for _, text, _ in chosen if (seconds := _seconds(text)) is not None), default=None)
 
     def _name(self, value: bytes) -> None:
         # White space after the star is what it takes for everyone to be meant; "*bot" means nobody.

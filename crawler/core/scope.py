@@ -81,6 +81,12 @@ class ScopeRule:
             return Outcome.NOT_INCLUDED
         return Outcome.TOO_DEEP if depth > self._max_depth else None
 
+    def judge_sitemap(self, url: str) -> Outcome | None:
+        """Say why a sitemap of a host that belongs to the crawl is not read, or None if it is."""
+        if len(url) > self._max_length:
+            return Outcome.URL_TOO_LONG
+        return Outcome.EXCLUDED if any(matches(url) for matches in self._exclude) else None
+
     @staticmethod
     def alias(seed_url: str, target_url: str) -> bool:
         """Tell whether a seed that redirects there takes its scope with it.

@@ -57,6 +57,7 @@ ADVICE: dict[Outcome, str] = {
     Outcome.CODING_REFUSED: _SITE,
     Outcome.DECOMPRESSED_TOO_LARGE: "a --config file can raise parse.max_decoded and parse.max_ratio",
     Outcome.EXTRACT_FAILED: "the detail says how your function failed; it is in the archive all the same",
+    Outcome.XML_BOMB: "tell the owner of the site; no sitemap or feed needs a DOCTYPE with entities",
     Outcome.PARSE_CRASH: "it is in the archive all the same; please report it, with its sample in quarantine/",
     Outcome.PARSE_TIMEOUT: "it is in the archive all the same; parse.timeout in a --config file gives more time",
     Outcome.PARSE_MEMORY: "it is in the archive all the same; parse.memory in a --config file gives more",

@@ -62,6 +62,7 @@ class Admit:
         fetch: attempts and pauses.
         now: Unix seconds, by a clock that is never set back.
         jitter: a random number in 0..1 at each call.
+        sitemaps: whether those that robots.txt names are followed.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class Admit:
         *,
         now: Callable[[], float],
         jitter: Callable[[], float],
+        sitemaps: bool = False,
     ) -> None:
         self._queues = queues
         self._politeness = politeness
         self._fetch = fetch
         self._now = now
         self._jitter = jitter
+        self._sitemaps = sitemaps
         self.agent = fetch.user_agent
         self._spared: dict[int, int] = {}
         """URLs whose requests met connections that the server had closed, and how many did."""
@@ -206,15 +209,16 @@ class Admit:
         body = fetched.body if verdict is RobotsVerdict.PARSE else None
         until = now + self._politeness.robots_ttl
         queue.robots_attempts = 0
-        self.obey(queue.key, body, until)
-        return StoredRobots(queue.key, body, fetched.status, until)
+        rules = self.obey(queue.key, body, until)
+        return StoredRobots(queue.key, body, fetched.status, until, rules.sitemaps if self._sitemaps else ())
 
-    def obey(self, host: str, body: bytes | None, until: float) -> None:
+    def obey(self, host: str, body: bytes | None, until: float) -> Robots:
         """Go by a robots.txt, fetched now or kept from before; None is one that allows everything."""
         rules = Robots.allow_all() if body is None else Robots.parse(body, self.agent)
         delay = min(rules.crawl_delay or 0.0, self._politeness.max_crawl_delay)
         self._queues.hosts[host].has_robots = body is not None
         self._queues.obey(host, rules, delay=delay, until=until, now=self._now())
+        return rules
 
     def _without_robots(self, queue: HostQueue, fetched: Fetched, now: float) -> None:
         queue.robots_attempts += 1

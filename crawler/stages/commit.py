@@ -133,7 +133,8 @@ class Commit:
 
     async def keep_robots(self, robots: Robots) -> None:
         """Store a host's robots.txt."""
-        await self._other(self._journal.keep_robots, robots)
+        for url in await self._other(self._journal.keep_robots, robots):
+            self._queued(url)
 
     async def load(self, wants: Sequence[Want]) -> list[tuple[CrawlURL, ...] | StoredHost]:
         """Bring queued URLs back from disk."""

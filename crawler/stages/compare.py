@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from crawler.config import Recrawl
 from crawler.core.changes import Change, change_of, outcome_of
 from crawler.core.outcomes import Outcome
-from crawler.core.records import Fetched, Parsed
+from crawler.core.records import Fetched, Kind, Parsed
 from crawler.core.schedule import Standing, standing
 
 
@@ -47,4 +47,7 @@ class Compare:
             same_text=parsed is not None and parsed.same_text,
         )
         at = fetched.sent_at or fetched.began_at
-        return Compared(outcome, parsed, change, standing(earlier, outcome, change, fetched.status, at, rules))
+        due = standing(earlier, outcome, change, fetched.status, at, rules)
+        if (parsed is not None and parsed.listing) or fetched.source.kind is Kind.SITEMAP:
+            due = replace(due, due=min(due.due, at))  # what lists new pages is asked every time
+        return Compared(outcome, parsed, change, due)

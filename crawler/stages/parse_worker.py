@@ -32,6 +32,7 @@ from crawler.core.decode import decode_body
 from crawler.core.document import Document
 from crawler.core.headers import Headers, content_codings, parse_mime, robots_directives
 from crawler.core.html import LinkReader
+from crawler.core.listing import Bomb, read_listing
 from crawler.core.main_text import main_text
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Cost, Fetched, Kind, Parsed
@@ -42,13 +43,14 @@ from crawler.stages.extract_worker import Extracted, Extractor, unpacked
 
 Held: TypeAlias = tuple[bytes, str, int, int]
 """Digest of the payload that a page had earlier, and segment, offset and length of the record that holds it."""
-Task: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, str, str, float, Held | None, bool]
-"""URL, depth, status, request, head, body, truncated, address, time of the fetch, what there was earlier, and whether
-to extract."""
+Task: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, str, str, float, Held | None, bool, str]
+"""URL, depth, status, request, head, body, truncated, address, time of the fetch, what there was earlier, whether to
+extract, and the kind of the URL."""
 Result: TypeAlias = tuple[Any, ...]
 """The fields of :class:`Parsed` in their order, up to ``same_text``, and then those of :class:`Extracted`.
 
-The outcome is its name. The outlinks are one text: a line for each, a letter for the kind before the URL.
+The outcome is its name. The outlinks are one text: a line for each, a letter for the kind before the URL;
+so are the dates, the time before the URL.
 """
 
 SENT_ROOM = 40 * 1024**2
@@ -60,6 +62,12 @@ _MAX_DETAIL = 500
 _MAX_MIME = 255
 _MAX_VALIDATOR = 256
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
+_XML = frozenset({"application/xml", "text/xml", "application/rss+xml", "application/atom+xml", "application/rdf+xml"})
+_MAY_LIST = frozenset({Kind.SITEMAP, Kind.SEED})
+"""Kinds of URLs that may be sitemaps whatever their media type is: packed, plain text, or undeclared."""
+_GZIP = b"\x1f\x8b"
+_MOST_LISTED = 50 * 1024**2
+"""Bytes of a packed sitemap; sitemaps.org allows no more."""
 _LOOKS_LIKE_HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?[\t\n\f\r ]*+<(?:!doctype html|html)[\t\n\f\r />]", re.IGNORECASE
 ).match
@@ -72,6 +80,8 @@ _LETTERS = {
     Kind.ALTERNATE: "a",
     Kind.FRAME: "f",
     Kind.ASSET: "s",
+    Kind.SITEMAP: "m",
+    Kind.LISTED: "p",
 }
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 
@@ -114,6 +124,7 @@ def task_of(fetched: Fetched, *, extract: bool = True) -> Task:
         fetched.began_at,
         _held(source.earlier),
         extract,
+        str(source.kind),
     )
 
 
@@ -123,12 +134,35 @@ def _held(earlier: Earlier) -> Held | None:
 
 def parsed_of(result: Result) -> Parsed:
     """Make a record of what a worker returned."""
-    outcome, *found, packed, seen, capped, size, decoded, etag, modified, same_text, pickled, failure, ran, cpu = result
+    (
+        outcome,
+        *found,
+        packed,
+        seen,
+        capped,
+        size,
+        decoded,
+        etag,
+        modified,
+        listing,
+        dates,
+        same,
+        pickled,
+        failure,
+        ran,
+        cpu,
+    ) = result
     outlinks = tuple([(_KINDS[line[0]], line[1:]) for line in packed.split("\n")]) if packed else ()
-    fields = [Outcome[outcome], *found, outlinks, seen, capped, size, decoded, etag, modified, same_text]
+    told = seen, capped, size, decoded, etag, modified, listing, _dates(dates), same
+    fields = [Outcome[outcome], *found, outlinks, *told]
     if ran:
         fields += [*unpacked(pickled, failure), len(pickled), Cost(0, ran, cpu)]
     return Parsed(*fields)
+
+
+def _dates(packed: str) -> tuple[tuple[str, float], ...]:
+    lines = [line.split(" ", 1) for line in packed.split("\n")] if packed else []
+    return tuple([(link, float(at)) for at, link in lines])
 
 
 class Kept(NamedTuple):
@@ -197,7 +231,7 @@ class Worker:
         draft.kept = kept_of(task, archive=self._options.archive)
 
     def _read(self, draft: _Draft, task: Task) -> None:
-        url, depth, status, _, head, body, *_, extract = task
+        url, depth, status, _, head, body, *_, extract, _ = task
         options, headers = self._options, Headers(head)
         content_type = headers.get("content-type")
         draft.mime = _essence(content_type[:_MAX_MIME]) if content_type else ""
@@ -220,8 +254,30 @@ class Worker:
             text = decode_text(decoded.body, draft.charset)
             self._read_html(draft, text, url, depth)
             self._compare(draft, task, text)
+        elif draft.mime in _XML or task[11] in _MAY_LIST:
+            self._read_listing(draft, decoded.body, task)
         if self._extract and extract:
             draft.extracted = self._extract(draft.document(url, status, headers, decoded.body))
+
+    def _read_listing(self, draft: _Draft, body: bytes, task: Task) -> None:
+        """Read a sitemap or a feed, if it is one."""
+        expected = task[11] in _MAY_LIST
+        if body.startswith(_GZIP) and expected:
+            unpacked = decode_body(body, ("gzip",), limit=_MOST_LISTED, max_ratio=self._options.max_ratio)
+            if unpacked.outcome:
+                draft.outcome, draft.detail = unpacked.outcome, unpacked.detail
+                return
+            body = unpacked.body
+        try:
+            listing = read_listing(body, task[0], expected=expected)
+        except Bomb as error:
+            draft.outcome, draft.detail = Outcome.XML_BOMB, printable(str(error), _MAX_DETAIL)
+            return
+        if listing is not None:
+            draft.listing, draft.seen, draft.capped = True, len(listing.links), listing.capped
+            draft.dates = "\n".join([f"{at!r} {link}" for link, at in listing.dates.items()])
+            depth = task[1] if self._options.depth_matters else 0
+            draft.outlinks = self._sent.add(listing.links, task[0], depth)
 
     def _compare(self, draft: _Draft, task: Task, text: str) -> None:
         """Where the bytes are not what they were, tell whether the main text is, by what the archive holds of it."""
@@ -266,7 +322,8 @@ class _Draft:
         self.noindex = self.nofollow = self.capped = self.is_html = False
         self.decoded: bytes | None = None
         self.etag = self.modified = ""
-        self.same_text = False
+        self.dates = ""
+        self.same_text = self.listing = False
         self.extracted = Extracted()
 
     def document(self, url: str, status: int, headers: Headers, body: bytes) -> Document:
@@ -279,7 +336,8 @@ class _Draft:
         said = self.outcome.name, self.detail
         told = self.mime, self.charset, self.title, self.language, self.canonical, self.noindex, self.nofollow
         read = self.outlinks, self.seen, self.capped, self.size, self.decoded
-        return (*said, *self.kept, *told, *read, self.etag, self.modified, self.same_text, *self.extracted)
+        compared = self.etag, self.modified, self.listing, self.dates, self.same_text
+        return (*said, *self.kept, *told, *read, *compared, *self.extracted)
 
 
 class _Sent:

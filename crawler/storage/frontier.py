@@ -11,9 +11,9 @@ by :meth:`Frontier.flush` at its end, since a statement for many rows costs half
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -27,7 +27,7 @@ from crawler.core.schedule import UNDECIDED, Standing
 from crawler.core.scope import ScopeRule
 from crawler.core.seen import Seen
 from crawler.core.traps import trap
-from crawler.core.url import host_key, host_name
+from crawler.core.url import host_key, host_name, normalise
 from crawler.seams import URLScope
 from crawler.storage.callers import theirs
 from crawler.storage.database import Database
@@ -36,6 +36,10 @@ from crawler.storage.roots import Roots
 from crawler.storage.waiting import Waiting
 
 _ASKED_AT_ONCE = 10_000
+_SAME_DEPTH = frozenset({Kind.REDIRECT, Kind.SITEMAP})
+"""What leads no further away from the seeds."""
+_DEEPEST_INDEX = 3
+"""Indexes of sitemaps within one another, redirects included; a site that has no end has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +132,36 @@ class Frontier:
         for kind, url in outlinks:
             if kind is Kind.REDIRECT and not source.depth and self._rule.alias(source.url, url):
                 self._add_roots(*self._rule.roots(url))
-            depth = source.depth if kind is Kind.REDIRECT else source.depth + 1
-            found = self._meet(url, kind, source, depth)
+            if kind is Kind.SITEMAP and len(source.chain) >= _DEEPEST_INDEX:
+                continue
+            depth = source.depth if kind in _SAME_DEPTH else source.depth + 1
+            found = self._meet(url, kind, source, depth, home=source.host)
             if isinstance(found, CrawlURL):
                 yield found
+
+    def name_sitemaps(self, host: str, urls: Iterable[str]) -> list[CrawlURL]:
+        """Make the sitemaps known that a host's robots.txt names; return those that are new and to be crawled."""
+        queued: list[CrawlURL] = []
+        for text in urls:
+            with suppress(ValueError):
+                found = self._meet(normalise(text), Kind.SITEMAP, None, 0, home=host)
+                if isinstance(found, CrawlURL):
+                    queued.append(found)
+        return queued
+
+    def renew(self, dates: Iterable[tuple[str, float]]) -> None:
+        """Make pages due that, as a sitemap says, have changed since they were fetched.
+
+        One pass over all known URLs, which is what having no index by fingerprint costs here.
+        """
+        wanted = [(fingerprint(url, self._key), at) for url, at in dates]
+        self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (mark INTEGER PRIMARY KEY, at REAL)")
+        self._connection.execute("DELETE FROM wanted")
+        self._connection.executemany("INSERT OR REPLACE INTO wanted VALUES (?, ?)", wanted)
+        self._connection.execute(
+            "UPDATE url SET due = 0 FROM wanted, page p WHERE url.state > 0 AND url.host > 0 AND url.due > 0"
+            " AND wanted.mark = url.fingerprint AND p.id = url.page AND p.fetched_at < wanted.at"
+        )
 
     def reconsider(self) -> list[CrawlURL] | None:
         """Take back URLs that were refused and, by the seeds and settings of now, belong to the crawl.
@@ -155,13 +185,19 @@ class Frontier:
                 again.append(self._take_back(row.url, row.via, row.outcome))
         return [url for url in again if url is not None]
 
-    def _meet(self, url: str, kind: Kind, source: CrawlURL | None, depth: int) -> CrawlURL | Outcome | None:
-        """Return the URL if it is new and belongs to the crawl, the reason if it is refused, None if it is known."""
+    def _meet(
+        self, url: str, kind: Kind, source: CrawlURL | None, depth: int, home: str = ""
+    ) -> CrawlURL | Outcome | None:
+        """Return the URL if it is new and belongs to the crawl, the reason if it is refused, None if it is known.
+
+        A sitemap belongs to it wherever it is on the host that names it, its ``home``: what it lists is judged.
+        """
         mark = fingerprint(url, self._key)
         if not self._seen.add(mark):
             return self._nearer(mark, url, kind, source, depth)
         self._last += 1
-        host, refusal = self._judge(url, depth)
+        at_home = kind is Kind.SITEMAP and host_key(url) == home
+        host, refusal = self._judge(url, depth, self._rule.judge_sitemap if at_home else None)
         via = source.id if source else 0
         state = State.QUEUED if refusal is None else State.SKIPPED
         outcome = None if refusal is None else str(refusal)  # to SQLite, an enum costs more than all the rest
@@ -172,9 +208,12 @@ class Frontier:
             return refusal
         return _found(self._last, url, kind, source, depth)
 
-    def _judge(self, url: str, depth: int) -> tuple[int, Outcome | None]:
+    def _judge(
+        self, url: str, depth: int, rule: Callable[[str], Outcome | None] | None = None
+    ) -> tuple[int, Outcome | None]:
         """Return the host's row and None if a URL is to be crawled, else 0 and the reason."""
-        refusal = self._rule.judge(url, depth, self._roots.__contains__) or trap(url, self._traps)
+        found = rule(url) if rule else self._rule.judge(url, depth, self._roots.__contains__)
+        refusal = found or trap(url, self._traps)
         if refusal is not None:
             return 0, refusal
         if self._scope_of_caller is not None:
@@ -186,7 +225,7 @@ class Frontier:
 
     def _nearer(self, mark: int, url: str, kind: Kind, source: CrawlURL | None, depth: int) -> CrawlURL | None:
         """Take back a URL that was refused as too deep, now that it is found nearer to a seed."""
-        if source is None and self._roots.wider:
+        if kind is Kind.SEED and self._roots.wider:
             self._late.add(mark)
         if not self.totals.get(_TOO_DEEP) or not UNLIMITED_DEPTH < depth <= self._scope.max_depth:
             return None
@@ -331,7 +370,7 @@ _TOO_DEEP = (State.SKIPPED, str(Outcome.TOO_DEEP))
 def _found(id_: int, url: str, kind: Kind, source: CrawlURL | None, depth: int) -> CrawlURL:
     if source is None:
         return CrawlURL(id_, url, host_key(url), depth, kind)
-    chain = (*source.chain, source.url) if kind is Kind.REDIRECT else ()
+    chain = (*source.chain, source.url) if kind in _SAME_DEPTH else ()
     return CrawlURL(id_, url, host_key(url), depth, kind, source.url, chain)
 
 

@@ -73,6 +73,8 @@ class Robots:
     body: bytes | None
     status: int
     until: float
+    sitemaps: tuple[str, ...] = ()
+    """Those it names, if they are to be followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +201,11 @@ class Journal:
         with self._writing(), self._transaction():
             return self.frontier.reconsider()
 
-    def keep_robots(self, robots: Robots) -> None:
-        """Store a host's robots.txt."""
+    def keep_robots(self, robots: Robots) -> list[CrawlURL]:
+        """Store a host's robots.txt; return the sitemaps it names that are new and to be crawled."""
         with self._writing(), self._transaction():
             self.frontier.hosts.keep_robots(robots.host, robots.body, robots.status, robots.until)
+            return self.frontier.name_sitemaps(robots.host, robots.sitemaps)
 
     def load(self, wants: Iterable[Want]) -> list[tuple[CrawlURL, ...] | StoredHost]:
         """Bring queued URLs back to memory; the whole host where a want begins at row 0."""
@@ -317,6 +320,8 @@ class Journal:
         if fetched.location:
             outlinks = (*outlinks, (Kind.REDIRECT, fetched.location))
         result.queued.extend(self.frontier.discover(source, outlinks))
+        if parsed and parsed.dates:
+            self.frontier.renew(parsed.dates)
         page = self._pages.add(attempt, place, self._rounds.now.number)
         self.frontier.finish(source, attempt.outcome, attempt.standing, page=page, round_=self._rounds.now.number)
 

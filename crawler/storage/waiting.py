@@ -15,6 +15,7 @@ from crawler.core.url import host_key
 from crawler.storage.page_table import prefix
 
 _LONGEST_CHAIN = 1_000
+_CHAINED = ("redirect", "sitemap")
 _HAS_PAYLOAD = frozenset({200, 304})
 """Statuses of pages that are asked for on condition; a 304 refers to the payload before it."""
 _URL = "SELECT u.id, u.url, u.kind, u.depth, u.via, v.url, u.attempts, u.due"
@@ -103,9 +104,9 @@ class Waiting:
         return CrawlURL(id_, url, host_key(url), depth, Kind(kind), via_url, chain, attempts, due)
 
     def _chain(self, kind: str, via: int) -> tuple[str, ...]:
-        """Return the URLs that redirected to one that ``via`` redirected to, oldest first."""
+        """Return the URLs that led to one by redirects, or by indexes of sitemaps, oldest first."""
         chain: list[str] = []
-        while kind == Kind.REDIRECT and via and len(chain) < _LONGEST_CHAIN:
+        while kind in _CHAINED and via and len(chain) < _LONGEST_CHAIN:
             url, kind, via = self._connection.execute("SELECT url, kind, via FROM url WHERE id = ?", (via,)).fetchone()
             chain.append(url)
         return tuple(reversed(chain))

@@ -67,7 +67,7 @@ Model: TypeAlias = Callable[[Work], AbstractContextManager[Run]]
 
 def parse_task(url: str, body: bytes) -> ParseTask:
     """Make a task for the crawler's own reader."""
-    return url, 0, 200, b"", _HEAD, body, "", "", 0.0, None, False
+    return url, 0, 200, b"", _HEAD, body, "", "", 0.0, None, False, "link"
 
 
 def piece_of(size: int, result: Result | None) -> Piece:

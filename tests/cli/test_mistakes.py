@@ -22,7 +22,7 @@ from tests.cli.command import ROOT, crawler, environment, words
         (("https://a.example/", "--config", "my.toml"), "my.toml: cannot be read (No such file or directory)"),
         (("-",), "standard input: no URL in it"),
         (("verify", "nowhere"), "nowhere: no such folder"),
-        (("why",), "'why' is kept for a later version; for a host of that name write http://why/"),
+        (("why",), "the following arguments are required: URL"),
         (("report", "nowhere"), "nowhere: no such folder"),
         (("http://a.example/", "--serve", "8o8o"), "--serve: '8o8o' is not HOST:PORT, such as 127.0.0.1:8080"),
         (("http://a.example/", "--metrics-file", "no/where"), "--metrics-file: no/where cannot be written"),

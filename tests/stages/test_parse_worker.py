@@ -415,13 +415,14 @@ def test_every_field_of_the_result_finds_its_place() -> None:
     kept = [b"digest", b"record", 4, "id"]
     plain = ["OK", "detail", *kept, "mime", "charset", "title", "language", "canonical", True, False]
 
-    read = "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded", '"tag"', "a date", True
+    read = "lhttp://a/\nnhttp://b/", 7, True, 9, b"decoded", '"tag"', "a date", True, "7.5 http://a/", True
 
     parsed = parsed_of((*plain, *read, pickle.dumps(["found"]), "failure", 5, 6))
 
     assert [getattr(parsed, name) for name in names[1:13]] == plain[1:]
     assert parsed.outlinks == ((Kind.LINK, "http://a/"), (Kind.NEXT, "http://b/"))
     assert (parsed.links_seen, parsed.links_capped, parsed.size, parsed.decoded) == (7, True, 9, b"decoded")
+    assert (parsed.listing, parsed.dates) == (True, (("http://a/", 7.5),))
     assert (parsed.etag, parsed.modified, parsed.same_text) == ('"tag"', "a date", True)
     assert (parsed.extracted, parsed.extract_failure, parsed.extract_cost) == (["found"], "failure", Cost(0, 5, 6))
     assert parsed_of((*plain, *read, b"", "", 0, 0)).extract_cost is None
