@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,8 @@ class Parts:
         self.processes: Processes[Task, Result] = Processes(rules, config.parse.workers or _workers())
         self.processes.start()
         stack.push_async_callback(self.processes.close)
-        from crawler.net.session import Session  # noqa: PLC0415  -- 200 ms in which the workers get ready
+        await self._threads("imports", 1)(import_module, "crawler.stages.fetch_aiohttp")  # 200 ms, in which
+        from crawler.net.session import Session  # noqa: PLC0415  -- the workers get ready and the loop goes on
 
         self.session = await stack.enter_async_context(Session(config.fetch))
         if self._extract:

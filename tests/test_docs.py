@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import crawler
 from crawler.cli.arguments import parse
 from crawler.config import Config, build
 from crawler.report.jsonfile import decode
@@ -131,3 +133,56 @@ def test_every_link_within_the_docs_leads_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.fixture
+def typed_examples(tmp_path: Path) -> Path:
+    """The programs of the docs as files, without those that use a package which has no types."""
+    for number, (page, block) in enumerate(blocks("python")):
+        if "pyarrow" not in block:
+            (tmp_path / f"{page.removesuffix('.md').replace('-', '_').lower()}_{number}.py").write_text(block)
+    settings = {"typeCheckingMode": "strict", "extraPaths": [str(ROOT)], "reportMissingTypeStubs": False}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    return tmp_path
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
+def test_the_examples_pass_strict_type_checks(checker: str, typed_examples: Path) -> None:
+    options = {
+        "mypy": ["--strict", "--cache-dir", str(typed_examples / "cache"), str(typed_examples)],
+        "basedpyright": ["--pythonpath", sys.executable, "--project", str(typed_examples)],
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-m", checker, *options[checker]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=290,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_the_reference_is_built_without_a_warning_and_has_every_public_name(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=290,
+        check=False,
+    )
+    assert (done.returncode, "WARNING" in done.stderr) == (0, False), done.stderr
+
+    reference = (tmp_path / "reference.html").read_text(encoding="utf-8")
+    missing = [
+        name
+        for name in crawler.__all__
+        if name != "__version__" and not re.search(rf'id="crawler\.[\w.]*\b{name}"', reference)
+    ]
+    assert missing == []
