@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.config import Config
-from scripts.benchmarks import documents, frontier, peers, politeness, profile, stages, throughput
+from scripts.benchmarks import documents, frontier, peers, politeness, profile, stages, throughput, tuning
 from scripts.benchmarks.machine import machine
 from scripts.benchmarks.tree import become_subreaper
 
@@ -73,6 +73,14 @@ def _politeness(options: argparse.Namespace, scratch: Path) -> documents.Measure
     return found
 
 
+def _tuning(options: argparse.Namespace, scratch: Path) -> documents.Measured:
+    found = documents.Measured()
+    for place, workload in enumerate(tuning.WORKLOADS):
+        _say(workload.name)
+        found.chosen.append(tuning.measure(scratch / f"tuning-{place}", workload, options.runs))
+    return found
+
+
 def _throughput(options: argparse.Namespace, scratch: Path) -> documents.Measured:
     found = documents.Measured()
     every = [one for one in peers.contenders(options.scrapy) if not options.only or one.name in options.only]
@@ -121,6 +129,7 @@ def _options() -> argparse.Namespace:
     one = _usual(add("frontier", help="the frontier alone, from 1,000 URLs on"), _frontier, runs=9)
     one.add_argument("--urls", type=int, default=_MILLION, metavar="N", help="the largest size [1000000]")
     _usual(add("politeness", help="how close a crawl comes to what politeness and latency allow"), _politeness, runs=1)
+    _usual(add("tuning", help="whether a crawl finds out by itself what concurrency is best"), _tuning, runs=3)
     one = _usual(add("throughput", help="pages a second and CPU per page, beside other crawlers"), _throughput, runs=3)
     one.add_argument("--scrapy", metavar="PYTHON", help="an interpreter that has Scrapy")
     one.add_argument("--only", action="append", metavar="NAME", help="only this contender; may be repeated")

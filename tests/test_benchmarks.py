@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from crawler.config import Config
 from crawler.report.report import Ending, Report, StageReport
-from scripts.benchmarks import documents, frontier, politeness, profile, stages, throughput, tree
+from scripts.benchmarks import documents, frontier, politeness, profile, stages, throughput, tree, tuning
 from scripts.benchmarks.machine import machine, resident
 from scripts.benchmarks.peers import contenders
 from scripts.benchmarks.pictures import Bar, bars
@@ -72,6 +72,16 @@ def test_hosts_have_addresses_of_their_own_on_loopback(hosts: list[int]) -> None
     assert first != second
     assert re.fullmatch(r"127\.\d+\.\d+\.\d+", first)
     assert all(0 <= int(part) <= 255 for part in first.split("."))
+
+
+def test_a_crawl_that_chooses_its_concurrency_is_compared_with_the_best_fixed_one(tmp_path: Path) -> None:
+    workload = tuning.Workload(name="small", plan=Plan(hosts=(10,) * 3))
+
+    chosen = tuning.measure(tmp_path / "runs", workload, 1, grid=(4, 64))
+
+    assert set(chosen.fixed) == {4, 64}
+    assert chosen.ratio == chosen.by_itself / max(chosen.fixed.values())
+    assert "| small |" in documents.tables(documents.Measured(chosen=[chosen]))["tuning"]
 
 
 def test_a_polite_crawl_of_the_made_up_web_is_seen_by_its_server_as_it_was(tmp_path: Path) -> None:
@@ -410,7 +420,9 @@ def _measured() -> documents.Measured:
         hurried=0,
         others=0.0,
     )
+    chosen = tuning.Chosen(name="x", fixed={64: 1.0}, by_itself=1.0, settled=64, changes=0, ratio=1.0, others=0.0)
     return documents.Measured(
+        chosen=[chosen],
         adding=[frontier.Adding(outlinks=1, hosts=1, cpu=1.0, wall=1.0)],
         growth=[grown],
         choosing=[frontier.Choosing(hosts=1, turn=1.0)],

@@ -16,6 +16,7 @@ from scripts.benchmarks.profile import Share
 from scripts.benchmarks.stages import Cost
 from scripts.benchmarks.tables import figure, table, write_place
 from scripts.benchmarks.throughput import Row, Run
+from scripts.benchmarks.tuning import Chosen
 
 DOCUMENT = ROOT / "docs/performance.md"
 PICTURES = ROOT / "docs/pictures"
@@ -32,6 +33,7 @@ class Measured(msgspec.Struct, kw_only=True):
     seen_sets: list[tuple[int, float]] = []
     delayed: list[Delayed] = []
     eager: list[Eager] = []
+    chosen: list[Chosen] = []
     runs: list[Run] = []
     rows: list[Row] = []
     costs: list[Cost] = []
@@ -55,6 +57,7 @@ def tables(found: Measured) -> dict[str, str]:
         "memory": _memory(found.comebacks, dict(found.seen_sets)),
         "politeness": _delayed(found.delayed),
         "latency": _eager(found.eager),
+        "tuning": _chosen(found.chosen),
         "throughput": _throughput(found.rows),
         "places": _places(found.runs),
         "stages": _stages(found.costs),
@@ -151,6 +154,17 @@ def _eager(rows: list[Eager]) -> str:
     head = ("requests", "concurrency ÷ latency", "without latency", "pages/s", "by the lesser")
     cells = [(one.name, one.by_latency, one.by_cpu, one.rate, f"{one.ratio:.3f}") for one in rows]
     return table(head, cells) if rows else ""
+
+
+def _chosen(rows: list[Chosen]) -> str:
+    if not rows:
+        return ""
+    grid = list(rows[0].fixed)
+    cells = [
+        (one.name, *one.fixed.values(), one.by_itself, one.settled, f"{one.ratio:.2f}", one.others) for one in rows
+    ]
+    fixed = [f"{concurrency:,} at a time" for concurrency in grid]
+    return table(("pages/s of a web", *fixed, "by itself", "it settled at", "by the best", "others, cores"), cells)
 
 
 def _throughput(rows: list[Row]) -> str:
