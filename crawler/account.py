@@ -12,8 +12,10 @@ from crawler.parts import Parts
 from crawler.probe import Probe
 from crawler.report.compose import Run, compose, totals
 from crawler.report.course import course
+from crawler.report.history import SHOWN, kept, read
 from crawler.report.meters import ledger_report, tuned, verdict_report
-from crawler.report.report import HOSTS_LEFT, ChangesReport, Ending, HostLeft, Progress, Report, Totals, seed_report
+from crawler.report.report import HOSTS_LEFT, ChangesReport, Ending, HostLeft, PastRun, Progress, Report, Totals
+from crawler.report.seeds import seed_report
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
@@ -40,6 +42,12 @@ class Account:
         self._folder = folder
         self._started_at = started_at
         self._cpu = time.process_time()
+        self._history: tuple[PastRun, ...] = ()
+
+    async def look_back(self) -> None:
+        """Read what is kept of the runs before this one."""
+        rows = await self._parts.commit.earlier_runs(SHOWN)
+        self._history = tuple(read(row.began_at, row.told) for row in rows)
 
     def progress(self, now: float) -> Progress:
         """Tell how the run stands, for a line."""
@@ -68,17 +76,19 @@ class Account:
         return self._compose(ending, now, sum(counts.values()), totals(counts))
 
     async def final(self, ending: Ending, now: float) -> Report:
-        """Tell the run that has ended; the folder's URLs are counted anew."""
+        """Tell the run that has ended, and keep its figures for later ones; the folder's URLs are counted anew."""
         commit = self._parts.commit
         known, counts = await commit.counts()
         round_, changes = await commit.round()
         left, left_hosts = await commit.left(HOSTS_LEFT)
-        return msgspec.structs.replace(
+        report = msgspec.structs.replace(
             self._compose(ending, now, known, totals(counts)),
             changes=ChangesReport(round=round_.number, since=round_.since, **changes),
             left=tuple(HostLeft(host=host, queued=queued) for host, queued in left),
             left_hosts=left_hosts,
         )
+        await commit.end_run(kept(report))
+        return report
 
     def _compose(self, ending: Ending, now: float, known: int, counted: Totals) -> Report:
         parts, engine, probe = self._parts, self._engine, self._probe
@@ -99,5 +109,6 @@ class Account:
             measured=ledger_report(evidence, probe.lag, most_waiting=probe.most_carried, looked=probe.looked),
             tuned=tuned(parts.tuning.changes if parts.tuning else ()),
             course=course(probe.timeline, probe.rules),
+            history=self._history,
         )
         return compose(run, engine.tally, parts.ledger, parts.queues)

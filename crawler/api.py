@@ -207,6 +207,7 @@ class Crawler:
         seeds = (seeds,) if isinstance(seeds, str) else seeds
         folder = "" if self._out is None else str(self._out)
         account = self._account = Account(parts, engine, probe, seeds=seeds, folder=folder, started_at=self._started_at)
+        await account.look_back()
         probe.start()
         try:
             ending = await engine.run(seeds)

@@ -25,15 +25,22 @@ def report(words: Sequence[str], name: str) -> int:
     parser = Parser(prog=f"{name} report", description=ABOUT, allow_abbrev=False)
     parser.add_argument("folder", nargs="?", default=DEFAULT_OUT, metavar="DIR", help=f"Output folder [{DEFAULT_OUT}]")
     parser.add_argument("--html", type=Path, metavar="FILE", help="Where the page goes [report.html in the folder]")
+    parser.add_argument("--compare", action="store_true", help="Print this run against the last one instead")
     parser.add_argument("--json", action="store_true", help="Print the report as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="Draw the page and print nothing")
     arguments = parser.parse_args(list(words))
+    if arguments.compare and arguments.json:
+        raise UsageError("--compare and --json contradict each other; the JSON holds the earlier runs under history")
     folder = Path(arguments.folder)
     if not folder.is_dir():
         raise UsageError("no such folder", where=str(folder))
     found = _read(folder)
     _draw(found, arguments.html or folder / "report.html")
-    if arguments.json:
+    if arguments.compare:
+        from crawler.report.history import against_last  # noqa: PLC0415
+
+        put(against_last(found))
+    elif arguments.json:
         from crawler.report.jsonfile import encode  # noqa: PLC0415  -- not needed for a mistake
 
         put(encode(found).decode())

@@ -25,7 +25,8 @@ import aiofiles
 from crawler.cli.lines import LineReader, SeedLine, is_binary
 from crawler.core.url import credentials, redact, seed_url
 from crawler.errors import SeedError
-from crawler.report.report import BAD_SEEDS_KEPT, SeedReport
+from crawler.report.report import SeedReport
+from crawler.report.seeds import BAD_SEEDS_KEPT
 
 STDIN = "-"
 CHUNK = 65_536

@@ -18,6 +18,7 @@ from crawler.report.report import (
     Ending,
     HostReport,
     LedgerReport,
+    PastRun,
     Problem,
     Report,
     SeedReport,
@@ -55,6 +56,7 @@ class Run:
     measured: LedgerReport
     tuned: tuple[Tuned, ...] = ()
     course: tuple[Slot, ...] = ()
+    history: tuple[PastRun, ...] = ()
 
 
 def totals(counts: Mapping[tuple[State, str], int]) -> Totals:
@@ -97,6 +99,7 @@ def compose(run: Run, tally: Tally, ledger: Ledger, queues: HostQueues) -> Repor
         latency=percentiles(ledger.latency),
         latencies=spread(ledger.latency),
         course=run.course,
+        history=run.history,
         stages=tuple(_stage(stage) for stage in ledger.stages if stage.running.count),
         hosts=_hosts(tally.hosts, queues),
         hosts_total=len(tally.hosts),

@@ -9,16 +9,13 @@ Durations are seconds, sizes are bytes, times named ``*_at`` are Unix seconds.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from crawler.core.bottleneck import Bottleneck
-from crawler.core.tally import Tally
 
 VERSION = 1
 """The form of ``report.json``; it changes when a field changes its meaning, not when one is added."""
-BAD_SEEDS_KEPT = 20
 HOSTS_LEFT = 50
 """Hosts that the report names as having URLs left, at most."""
 
@@ -279,6 +276,31 @@ class Bucket(Record, frozen=True, kw_only=True):
     count: int
 
 
+class PastRun(Record, frozen=True, kw_only=True):
+    """An earlier run of the folder, by the figures that are kept of it."""
+
+    started_at: float
+    ending: str = ""
+    """Empty if it was cut short, by a kill or a power cut; it has no figures then."""
+    seconds: float = 0.0
+    pages: int = 0
+    failed: int = 0
+    bytes_received: int = 0
+    known: int = 0
+    queued: int = 0
+    p50: float = 0.0
+    """Of the latency."""
+    p95: float = 0.0
+    rate_limited: int = 0
+    cpu: float = 0.0
+    """Of main process and workers."""
+    memory_peak: int = 0
+    bottleneck: str = ""
+    """The verdict's kind."""
+    changes: dict[str, int] = {}
+    """Pages by what became of them; empty where there was nothing to compare with."""
+
+
 class Report(Record, frozen=True, kw_only=True):
     """A crawl, told when it has ended, or so far."""
 
@@ -327,27 +349,5 @@ class Report(Record, frozen=True, kw_only=True):
     verdict: VerdictReport = VerdictReport()
     ledger: LedgerReport = LedgerReport()
     tuned: tuple[Tuned, ...] = ()
-
-
-@runtime_checkable
-class CountsSeeds(Protocol):
-    """Seeds that know more about where they come from than the engine can see."""
-
-    def report(self) -> SeedReport:
-        """Tell what has been read so far."""
-        ...
-
-
-def seed_report(seeds: object, tally: Tally) -> SeedReport:
-    """Join what the engine counted with what the seeds themselves can tell.
-
-    Args:
-        seeds: what the caller gave: any iterable, or one that counts its bad lines too.
-        tally: what came out of it.
-    """
-    if isinstance(seeds, CountsSeeds):
-        own = seeds.report()
-    else:
-        read = tally.seeds + tally.seeds_bad
-        own = SeedReport(read=read, bad=tuple(tally.bad_seeds), bad_count=tally.seeds_bad)
-    return msgspec.structs.replace(own, accepted=tally.seeds, duplicates=tally.seeds_known)
+    history: tuple[PastRun, ...] = ()
+    """The last runs in this folder before this one, oldest first."""

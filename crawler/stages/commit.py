@@ -26,6 +26,7 @@ from crawler.storage.frontier import Sown, StoredHost
 from crawler.storage.journal import Attempt, Journal, Robots
 from crawler.storage.page_log import MOST_AT_ONCE
 from crawler.storage.rounds import Round
+from crawler.storage.run_table import RunRow
 
 R = TypeVar("R")
 
@@ -165,6 +166,14 @@ class Commit:
     def disk_used(self) -> int:
         """Bytes that the folder takes, if a limit asks for that."""
         return self._journal.disk_used
+
+    async def earlier_runs(self, most: int) -> list[RunRow]:
+        """Return the last runs in this folder before this one, oldest first."""
+        return await self._thread(self._journal.earlier_runs, most)
+
+    async def end_run(self, told: bytes) -> None:
+        """Keep what this run tells of itself, for the reports of later ones."""
+        await self._thread(self._journal.end_run, told)
 
     async def earlier(self) -> EarlierArchive:
         """Survey the archives of runs whose state was lost."""

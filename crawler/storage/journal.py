@@ -44,6 +44,7 @@ from crawler.storage.nowhere import NoArchive, NoPageLog
 from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
 from crawler.storage.page_table import Origin, PageTable, may_be_referred_to
 from crawler.storage.rounds import Round, Rounds
+from crawler.storage.run_table import RunRow, RunTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class Journal:
         self._pages = PageTable(self._database.connection)
         self.frontier = Frontier(self._database, config.scope, config.traps, self._scope_of_caller)
         self._rounds = Rounds(self._database.connection)
+        self._runs = RunTable(self._database.connection, time.time())
         self._log: PageLog | NoPageLog = NoPageLog()
         self._changes: ChangeLog | NoPageLog = NoPageLog()
         self._disk: Disk | None = None
@@ -207,6 +209,11 @@ class Journal:
             self.frontier.hosts.keep_robots(robots.host, robots.body, robots.status, robots.until)
             return self.frontier.name_sitemaps(robots.host, robots.sitemaps)
 
+    def end_run(self, told: bytes) -> None:
+        """Keep what this run tells of itself at its end."""
+        with self._writing(), self._transaction():
+            self._runs.end(time.time(), told)
+
     def load(self, wants: Iterable[Want]) -> list[tuple[CrawlURL, ...] | StoredHost]:
         """Bring queued URLs back to memory; the whole host where a want begins at row 0."""
         return [self.frontier.load(want) if want.after else self.frontier.open(want) for want in wants]
@@ -247,6 +254,11 @@ class Journal:
         with self._database.refusing():
             return self._rounds.now, self._rounds.counts()
 
+    def earlier_runs(self, most: int) -> list[RunRow]:
+        """Return the last runs before this one, oldest first."""
+        with self._database.refusing():
+            return self._runs.earlier(most)
+
     def counts(self) -> dict[tuple[State, str], int]:
         """Count all known URLs by state and outcome."""
         return self.frontier.counts()
@@ -267,6 +279,7 @@ class Journal:
             yield
             self.frontier.flush()
             self._pages.flush()
+            self._runs.flush()
 
     def _files(self) -> dict[str, tuple[int, bool]]:
         rows = self._database.connection.execute("SELECT name, length, closed FROM file")

@@ -7,8 +7,8 @@ is looked up in memory, since a unique index on random numbers costs three times
 from __future__ import annotations
 
 APPLICATION = 0x43524C57  # "CRLW"
-VERSION = 2
-TABLES = {"setting", "root", "host", "url", "page", "file"}
+VERSION = 3
+TABLES = {"setting", "root", "host", "url", "page", "file", "run"}
 
 SCHEMA = """
 -- key: of the fingerprints. rules: by which all refused URLs were judged; missing while that is to be done anew.
@@ -79,5 +79,12 @@ CREATE TABLE file (
     name TEXT NOT NULL UNIQUE,
     length INTEGER NOT NULL,
     closed INTEGER NOT NULL
+);
+
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY,
+    began_at REAL NOT NULL,
+    ended_at REAL,                      -- missing: it was cut short
+    told BLOB                           -- its figures, JSON
 );
 """

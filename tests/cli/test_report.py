@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from pathlib import Path
 
-from crawler.report.jsonfile import encode
+from crawler.report.jsonfile import decode, encode
 from crawler.report.page.page import html
 from crawler.report.text import text
-from tests.cli.command import crawler
+from tests.cli.command import PATIENCE, crawler, started, words
 from tests.report.samples import DRAWN
+from tests.site import Site
+
+EAGER = ("--delay", "0", "--parse-workers", "1")
 
 
 def folder_with(report: bytes, tmp_path: Path) -> Path:
@@ -65,3 +70,34 @@ def test_a_page_that_cannot_be_written_is_a_failed_write(tmp_path: Path) -> None
         74,
         "crawler: no/where.html.new: cannot be written (No such file or directory)\n",
     )
+
+
+def test_each_run_is_held_against_the_last_and_one_that_was_killed_is_among_them(tmp_path: Path) -> None:
+    site, far = Site(), threading.Event()
+    site.listeners.append(lambda request: far.set() if request.path == "/12" else None)
+    with site.serve_in_thread():
+        for number in range(2000):
+            site.page(f"/{number}", links=(f"/{number + 1}",), slow=0.02)
+        first = crawler(site.url("/0"), *EAGER, "--max-pages", "5", "-q", cwd=tmp_path)
+        with started(words(site.url("/0"), *EAGER), cwd=tmp_path) as process:
+            assert far.wait(PATIENCE)
+            process.kill()
+            process.communicate(timeout=PATIENCE)
+        last = crawler(site.url("/0"), *EAGER, "--max-pages", "9", "-q", cwd=tmp_path)
+
+    ended = crawler("report", "--compare", cwd=tmp_path)
+
+    report = decode((tmp_path / "crawl-out" / "report.json").read_bytes())
+    assert (first.code, last.code, ended.code) == (11, 11, 0)
+    assert [run.ending for run in report.history] == ["limit", ""]
+    assert [run.pages for run in report.history] == [5, 0]
+    assert "  (1 between them cut short)" in ended.out
+    assert re.search(r"^  pages +9 +5 +\+4 \(\+80 %\)$", ended.out, re.MULTILINE)
+    assert "Run by run" in (tmp_path / "crawl-out" / "report.html").read_text()
+
+
+def test_a_comparison_is_no_json(tmp_path: Path) -> None:
+    ended = crawler("report", "out", "--compare", "--json", cwd=tmp_path)
+
+    assert ended.code == 2
+    assert ended.err.startswith("crawler: --compare and --json contradict each other")

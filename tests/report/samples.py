@@ -11,6 +11,7 @@ from crawler.report.report import (
     HostLeft,
     HostReport,
     LedgerReport,
+    PastRun,
     Percentiles,
     Problem,
     Report,
@@ -105,6 +106,24 @@ DRAWN = msgspec.structs.replace(
     ),
     left=(HostLeft(host="https://docs.example.org", queued=4),),
     left_hosts=1,
+    history=tuple(
+        PastRun(
+            started_at=1_700_000_000.0 - 86_400.0 * back,
+            ending="complete",
+            seconds=110.0 + back % 5,
+            pages=1150 + 7 * (back % 9),
+            failed=back % 4,
+            bytes_received=45_000_000 + 100_000 * back,
+            known=1200,
+            p50=0.09,
+            p95=0.2,
+            bottleneck="politeness",
+            changes={"new": back % 3, "changed": 10 + back % 6, "gone": 0},
+        )
+        if back != 4
+        else PastRun(started_at=1_700_000_000.0 - 86_400.0 * back)
+        for back in range(20, 0, -1)
+    ),
 )  # fmt: skip
 """A report with everything that is drawn."""
 
@@ -117,6 +136,7 @@ HOSTILE = msgspec.structs.replace(
     problems=(Problem(outcome=_ATTACK, status=500, count=3, example=_ATTACK, detail=_ATTACK),),
     stages=(StageReport(name=_ATTACK, place=_ATTACK, calls=1, waiting=1.0, running=1.0),),
     left=(HostLeft(host=_ATTACK, queued=3),),
+    history=(PastRun(started_at=1.0, ending=_ATTACK, pages=3, bottleneck=_ATTACK),),
     verdict=VerdictReport(
         kind=_ATTACK, sentence=_ATTACK, evidence=_ATTACK, counterfactual=_ATTACK, shares={_ATTACK: 1.0}
     ),

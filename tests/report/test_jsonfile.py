@@ -7,7 +7,8 @@ import pytest
 
 from crawler.core.tally import Tally
 from crawler.report.jsonfile import decode, encode
-from crawler.report.report import SeedReport, seed_report
+from crawler.report.report import SeedReport
+from crawler.report.seeds import seed_report
 from tests.report.samples import FULL
 
 

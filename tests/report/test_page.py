@@ -89,7 +89,7 @@ def test_the_verdict_stands_at_the_top_and_every_part_has_its_section() -> None:
 
     assert page.index("91 % of the time no host was due") < page.index("<main>")
     assert re.findall(r'<h2 id="([a-z-]+)">', page) == [
-        *("throughput", "held-back", "outcomes", "changed", "problems", "left", "stages", "busy", "latency"),
+        *("throughput", "held-back", "outcomes", "changed", "history", "problems", "left", "stages", "busy", "latency"),
         *("hosts", "receipt", "skipped"),
     ]
 
@@ -98,11 +98,11 @@ def test_every_picture_has_a_name_for_those_who_cannot_see_it_and_its_figures_in
     page = Reader(html(DRAWN))
 
     named = [given["aria-label"] for tag, given in page.found if tag == "svg" and given.get("role") == "img"]
-    assert len(named) == 4
+    assert len(named) == 4 + 6
     assert all(named)
     assert all(given.get("aria-hidden") for tag, given in page.found if tag == "svg" and given.get("role") != "img"
                and "viewbox" not in given)  # fmt: skip
-    assert page.text.count("The figures") == 5
+    assert page.text.count("The figures") == 6
 
 
 def test_text_of_others_is_shown_as_it_is_and_what_would_steer_the_reader_is_escaped() -> None:

@@ -13,6 +13,7 @@ from crawler.core.text import inert, printable
 from crawler.report.figures import count, date, duration, plural, rate, size
 from crawler.report.page import changed, costs, findings, hosts
 from crawler.report.page.held_back import held_back
+from crawler.report.page.history import history
 from crawler.report.page.outcomes import outcomes
 from crawler.report.page.section import URL_SHOWN, code
 from crawler.report.page.throughput import throughput
@@ -25,6 +26,7 @@ _SECTIONS = (
     held_back,
     outcomes,
     changed.changed,
+    history,
     findings.problems,
     changed.left,
     costs.stages,
