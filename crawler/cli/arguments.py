@@ -53,6 +53,7 @@ class Arguments:
     json: bool = False
     serve: Address | None = None
     metrics_file: Path | None = None
+    log: Path | None = None
     quiet: bool = False
     verbose: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
@@ -141,7 +142,7 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
 
 def _type(option: Option) -> Callable[[str], Any]:
     def read(text: str) -> Any:
-        if option.target in {"out", "config", "metrics_file"}:
+        if option.target in {"out", "config", "metrics_file", "log"}:
             return Path(text)
         try:
             if option.target == "serve":

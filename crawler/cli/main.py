@@ -20,6 +20,7 @@ from crawler.cli.arguments import Arguments, parse, program_name
 from crawler.cli.console import open_streams, put, say, set_up_logging
 from crawler.cli.exits import Exit, exit_of_error, exit_of_report
 from crawler.cli.onlookers import Onlookers
+from crawler.cli.run_log import RunLog
 from crawler.cli.settings import config_of
 from crawler.cli.signals import Signals
 from crawler.errors import CrawlerError, UsageError
@@ -33,6 +34,9 @@ _YOUNG = 50_000
 """Objects that may be made before the collector looks for rings among them. A page leaves hardly any behind,
 but pages in flight are some thousand objects, and the usual 700 have them looked through again and again:
 8 % of the loop's time. The price is some MB of rings that wait. A library leaves this to its host."""
+
+_WELL = (Exit.COMPLETE, Exit.LIMIT)
+"""Ends that were wanted, so that a quiet command has nothing to say."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,20 +103,21 @@ def _crawl(arguments: Arguments, words: list[str], name: str) -> int:
         from crawler.cli.dry_run import dry_run  # noqa: PLC0415
 
         return dry_run(config, Seeds(sources, warn=say), _loop_factory())
-    onlookers = Onlookers(arguments)
+    onlookers, log = Onlookers(arguments), RunLog(arguments.log, arguments.out)
     held: list[str] = []
-    report, code = None, Exit.INTERNAL
+    report, code, trouble = None, Exit.INTERNAL, ""
     try:
         with Signals() as signals, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             seeds = Seeds(sources, warn=held.append if arguments.quiet else say)
             report = runner.run(_run(arguments, config, seeds, (signals, onlookers)))
         code = exit_of_report(report, fail_on=arguments.fail_on)
     except CrawlerError as error:
-        code = exit_of_error(error)
+        code, trouble = exit_of_error(error), str(error)
         raise
     finally:
         onlookers.end(report, code)
-        if code is not Exit.COMPLETE:
+        log.end(code, report, trouble)
+        if code not in _WELL:
             for warning in held:
                 say(warning)
     _tell(report, code, arguments, (name, words))
@@ -149,7 +154,7 @@ async def _run(arguments: Arguments, config: Config, seeds: Seeds, others: tuple
 
 
 def _tell(report: Report, code: Exit, arguments: Arguments, command: tuple[str, list[str]]) -> None:
-    if arguments.quiet and code is Exit.COMPLETE:
+    if arguments.quiet and code in _WELL:
         return
     if arguments.json:
         from crawler.report.jsonfile import encode  # noqa: PLC0415

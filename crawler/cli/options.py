@@ -115,6 +115,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(("--json",), "json", about="Print the report as JSON.", takes="flag"),
         Option(("--serve",), "serve", "HOST:PORT", "Show the crawl while it runs: a page, /metrics and /healthz."),
         Option(("--metrics-file",), "metrics_file", "PATH", "Keep Prometheus metrics there, for the node exporter."),
+        Option(("--log",), "log", "FILE", "Add a line to this file for each run, however it ends."),
         Option(("-q", "--quiet"), "quiet", about="Print nothing unless something is wrong.", takes="flag"),
         Option(("-v", "--verbose"), "verbose", about="Say more on standard error; twice for all.", takes="count"),
     ),

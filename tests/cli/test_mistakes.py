@@ -26,6 +26,7 @@ from tests.cli.command import ROOT, crawler, environment, words
         (("report", "nowhere"), "nowhere: no such folder"),
         (("http://a.example/", "--serve", "8o8o"), "--serve: '8o8o' is not HOST:PORT, such as 127.0.0.1:8080"),
         (("http://a.example/", "--metrics-file", "no/where"), "--metrics-file: no/where cannot be written"),
+        (("http://a.example/", "--log", "no/where"), "--log: no/where cannot be written"),
         (("http://a.example/", "--metrics-file", "."), "--metrics-file: . cannot be written"),
         (("report", "."), ".: no run has ended in this folder yet: it has no report.json"),
     ],
