@@ -29,8 +29,9 @@ def ceiling(evidence: Evidence) -> Ceiling | None:
     """Return the lowest bound; None where nothing is near one, as when nothing is done at all."""
     used = evidence.used
     rate = used.pages / evidence.used_time
-    bounds = [Ceiling(kind, rate / share) for kind, share in busy(evidence).items() if share >= _IDLE and rate]
+    bounds = []
     if used.samples:
         allowed = used.allowed / used.samples
         bounds.append(Ceiling(Bottleneck.POLITENESS, max(rate, allowed)))  # a burst is counted where it ends
+    bounds += [Ceiling(kind, rate / share) for kind, share in busy(evidence).items() if share >= _IDLE and rate]
     return min(bounds, key=lambda bound: bound.pages_per_second, default=None)

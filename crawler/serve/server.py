@@ -6,6 +6,7 @@ What takes time to make is made once in two seconds at most, however many ask.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Self
 from aiohttp import web
 
 from crawler.errors import UsageError
+from crawler.executors import Threads
 from crawler.report.metrics import metrics
 from crawler.report.page.page import html, policy
 from crawler.report.report import Progress, Report
@@ -52,6 +54,7 @@ class Server:
         """Where it listens; the port is the real one once it is entered."""
         self._so_far = so_far
         self._progress = progress
+        self._making = asyncio.Lock()
         self._made: dict[str, tuple[float, bytes]] = {}
         application = web.Application(middlewares=[self._guard], client_max_size=0)
         application.router.add_get("/", self._page)
@@ -63,11 +66,12 @@ class Server:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
+        self._thread = Threads("page", 1)
         try:
             site = web.TCPSite(self._runner, self.address.host, self.address.port)
             await site.start()
         except OSError as error:
-            await self._runner.cleanup()
+            await self._close()
             why = error.strerror or str(error)
             raise UsageError(f"--serve: cannot listen at {self.address.url} ({why})") from error
         self.address = Address(self.address.host, self._runner.addresses[0][1])
@@ -76,7 +80,11 @@ class Server:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         await self._runner.cleanup()
+        self._thread.close()
 
     @web.middleware
     async def _guard(
@@ -94,13 +102,14 @@ class Server:
         return response
 
     async def _page(self, _: web.Request) -> web.Response:
-        body = self._once("page", lambda report: html(report, every=AGAIN))
+        body = await self._once("page", lambda report: html(report, every=AGAIN))
         if body is None:
             return web.Response(status=503, body=_WAITING, headers={"Retry-After": "1"})
         return web.Response(body=body, content_type="text/html", charset="utf-8")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        body = self._once("metrics", lambda report: metrics(report, progress=self._progress()))
+        progress = self._progress()
+        body = await self._once("metrics", lambda report: metrics(report, progress=progress))
         if body is None:
             return web.Response(status=503, body=_WAITING, headers={"Retry-After": "1"})
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
@@ -110,14 +119,16 @@ class Server:
         stopping = self._progress().stopping
         return web.Response(status=503 if stopping else 200, text="stopping\n" if stopping else "ok\n")
 
-    def _once(self, what: str, make: Callable[[Report], bytes]) -> bytes | None:
-        now = time.monotonic()
-        at, body = self._made.get(what, (0.0, b""))
-        if body and now - at < _KEPT:
+    async def _once(self, what: str, make: Callable[[Report], bytes]) -> bytes | None:
+        """Return what was made a moment ago, or make it, in a thread: 30 ms that the loop is not to stand still."""
+        async with self._making:
+            now = time.monotonic()
+            at, body = self._made.get(what, (0.0, b""))
+            if body and now - at < _KEPT:
+                return body
+            report = self._so_far()
+            if report is None:
+                return None
+            body = await self._thread(make, report)
+            self._made[what] = (now, body)
             return body
-        report = self._so_far()
-        if report is None:
-            return None
-        body = make(report)
-        self._made[what] = (now, body)
-        return body

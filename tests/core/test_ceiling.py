@@ -27,7 +27,8 @@ def test_hosts_bound_a_crawl_that_does_nothing_yet() -> None:
 
 
 def test_no_bound_is_below_what_was_done() -> None:
-    assert bound(pages=100, main_cpu=10.0, loop_starved=5.0, allowed=1.0) == Ceiling(Bottleneck.LOOP, 10.0)
+    assert bound(pages=100, main_cpu=10.0, loop_starved=5.0, allowed=200.0) == Ceiling(Bottleneck.LOOP, 10.0)
+    assert bound(pages=100, main_cpu=10.0, loop_starved=5.0, allowed=1.0) == Ceiling(Bottleneck.POLITENESS, 10.0)
 
 
 def test_where_nothing_was_sampled_there_is_no_bound() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler import crawl
 from crawler.report.page.page import html
+from crawler.report.report import Ending, Progress
+from crawler.serve.address import Address
+from crawler.serve.server import Server
 from crawler.testing.site import Site
 from tests.chromium import needs_chromium, tab
 from tests.conftest import EAGER
@@ -74,6 +78,17 @@ async def test_a_script_that_got_in_would_not_run(tmp_path: Path) -> None:
 
         assert await page.value("window.hacked === undefined")
         assert "Content Security Policy" in " ".join(page.complaints)
+
+
+async def test_the_live_page_is_drawn_under_the_policy_of_its_header_too(tmp_path: Path) -> None:
+    running = msgspec.structs.replace(DRAWN, ending=Ending.RUNNING)
+
+    async with Server(Address("127.0.0.1", 0), lambda: running, Progress) as server, tab(tmp_path / "profile") as page:
+        await page.open(server.address.url)
+
+        assert await page.value("document.querySelectorAll('.plot .area').length") > 5
+        assert await page.value("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 248)"
+        assert page.complaints == []
 
 
 async def test_the_page_of_a_real_crawl_is_drawn(site: Site, tmp_path: Path) -> None:
