@@ -20,8 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from crawler.cli.arguments import parse
 from crawler.config import Config, build
 from crawler.report.jsonfile import decode
+from crawler.testing.site import Site
 from tests.cli.command import PATIENCE, ROOT, crawler, environment, started, words
-from tests.site import Site
 
 CONFIG = ROOT / "config"
 EAGER = ("--delay", "0", "--parse-workers", "1")

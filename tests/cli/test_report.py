@@ -9,9 +9,9 @@ from pathlib import Path
 from crawler.report.jsonfile import decode, encode
 from crawler.report.page.page import html
 from crawler.report.text import text
+from crawler.testing.site import Site
 from tests.cli.command import PATIENCE, crawler, started, words
 from tests.report.samples import DRAWN
-from tests.site import Site
 
 EAGER = ("--delay", "0", "--parse-workers", "1")
 
