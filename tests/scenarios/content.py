@@ -106,7 +106,7 @@ SCENARIOS = (
         "names UTF-7, which is never honoured",
         b"<!doctype html><title>+ADw-script</title>",
         "text/html; charset=utf-7",
-        titled("+ADw-script", "utf-8"),
+        titled("+ADw-script", "windows-1252"),
     ),
     _text(
         "charset twice",
