@@ -25,6 +25,7 @@ from tests.cli.command import ROOT, environment
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OURS = "scripts/"
+TESTS = re.compile(r"^(?:async )?def test_", re.MULTILINE)
 OUT = re.compile(r'out=(Path\("crawl-out"\)|"crawl-out"|None)')
 
 
@@ -101,7 +102,7 @@ def test_settings_in_the_docs_can_be_used(page: str, block: str) -> None:
     assert build(tomllib.loads(block), where=page) != Config()
 
 
-@pytest.mark.parametrize(("page", "block"), blocks("python"))
+@pytest.mark.parametrize(("page", "block"), [one for one in blocks("python") if not TESTS.search(one[1])])
 def test_programs_in_the_docs_run(page: str, block: str, web: Site, tmp_path: Path) -> None:
     prelude = "from crawler.config import Config, Fetch\nCONFIG = Config(fetch=Fetch(allow_private='seeds'))\n"
     given = "config=" in block
@@ -127,6 +128,24 @@ def test_programs_in_the_docs_run(page: str, block: str, web: Site, tmp_path: Pa
         report = decode((tmp_path / "crawl-out" / "report.json").read_bytes())
         assert (report.done, report.failed) == (2, 0)
         assert done.stdout
+
+
+@pytest.mark.parametrize(("page", "block"), [one for one in blocks("python") if TESTS.search(one[1])])
+def test_tests_in_the_docs_pass(page: str, block: str, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["crawler.testing"]\n', encoding="utf-8")
+    (tmp_path / "test_docs_block.py").write_text(block, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, f"{page}: {done.stdout}{done.stderr}"
+    assert f"{len(TESTS.findall(block))} passed" in done.stdout
 
 
 def test_every_link_within_the_docs_leads_somewhere() -> None:
