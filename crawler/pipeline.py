@@ -18,7 +18,8 @@ from crawler.stages.admit import Admit, Fate
 from crawler.stages.compare import Compare
 from crawler.stages.fetch import Fetcher
 from crawler.stages.robots import fetch_robots
-from crawler.storage.journal import Attempt, Robots
+from crawler.storage.attempt import Attempt
+from crawler.storage.journal import Robots
 
 _RATE_LIMITED = (429, 503)
 

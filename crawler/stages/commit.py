@@ -20,10 +20,11 @@ from crawler.core.records import CrawlURL, Page
 from crawler.errors import FolderDamaged
 from crawler.executors import Batches, Threads
 from crawler.seams import Seams
+from crawler.storage.attempt import Attempt
 from crawler.storage.earlier import EarlierArchive
 from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
-from crawler.storage.journal import Attempt, Journal, Robots
+from crawler.storage.journal import Journal, Robots
 from crawler.storage.page_log import MOST_AT_ONCE
 from crawler.storage.rounds import Round
 from crawler.storage.run_table import RunRow

@@ -22,19 +22,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from crawler import __version__
 from crawler.config import Config
-from crawler.core import warc
-from crawler.core.changes import Change
 from crawler.core.host_queues import Want
-from crawler.core.outcomes import Outcome, State
-from crawler.core.records import CrawlURL, Fetched, Held, Kind, Page, Parsed, Place
-from crawler.core.schedule import UNDECIDED, Standing
+from crawler.core.outcomes import State
+from crawler.core.records import CrawlURL, Held, Kind, Page, Place
 from crawler.errors import StorageError
 from crawler.seams import Seams
+from crawler.storage.answers import NOWHERE, Answers, Stands
 from crawler.storage.archive import Archive
+from crawler.storage.attempt import Attempt
 from crawler.storage.callers import theirs
 from crawler.storage.change_log import ChangeLog, Line, is_told, line_of
 from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, memory_database, open_database, open_for_reading
@@ -42,28 +40,9 @@ from crawler.storage.disk import Disk
 from crawler.storage.frontier import Frontier, Sown, StoredHost
 from crawler.storage.nowhere import NoArchive, NoPageLog
 from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
-from crawler.storage.page_table import Origin, PageTable, may_be_referred_to
+from crawler.storage.page_table import PageTable
 from crawler.storage.rounds import Round, Rounds
 from crawler.storage.run_table import RunRow, RunTable
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at one URL, and what is to become of it."""
-
-    fetched: Fetched
-    parsed: Parsed | None
-    outcome: Outcome
-    detail: str
-    again: CrawlURL | None = None
-    """The URL as it is to be tried again; None if this was the last attempt."""
-    hold_until: float = 0.0
-    """Unix seconds until which the whole host is left alone."""
-    mirror: str = ""
-    change: Change | None = None
-    """What became of the page since it was last seen."""
-    standing: Standing = UNDECIDED
-    """When the URL is due again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +84,6 @@ class Journal:
         self._store_of_caller = seams.store
         self._scope_of_caller = seams.scope
         self._folder = folder
-        self._archiving = config.store.archive == "warc" and folder is not None
         self._sound = True
         self._synced = 0.0
         if folder is not None:
@@ -130,6 +108,7 @@ class Journal:
         self._changes: ChangeLog | NoPageLog = NoPageLog()
         self._disk: Disk | None = None
         self._archive: Archive | NoArchive = NoArchive()
+        self._answers: Answers | None = None
         if self._folder is not None:
             self._open_files(opened, self._folder, config)
 
@@ -148,6 +127,8 @@ class Journal:
         )
         opened.callback(archive.close)
         archive.recover(files)
+        if config.store.archive == "warc":
+            self._answers = Answers(archive, self._pages, self._database)
         self._disk = Disk(folder, self._database.connection) if config.limits.max_disk else None
 
     # writing
@@ -156,7 +137,7 @@ class Journal:
         """Make a batch of attempts durable; see the head of this file."""
         with self._writing():
             last = [attempt for attempt in attempts if attempt.again is None]
-            stand = self._append(last)
+            stand = self._answers.append(last) if self._answers else [NOWHERE] * len(last)
             round_, before = self._rounds.now.number, self._log.length + self._changes.length
             pages = [_page(attempt, where, round_) for attempt, where in zip(last, stand, strict=True)]
             if pages:
@@ -172,7 +153,7 @@ class Journal:
             result = Committed([], [])
             with self._transaction():
                 for attempt in attempts:
-                    page, where = next(finished) if attempt.again is None else (None, _Stands(None, None))
+                    page, where = next(finished) if attempt.again is None else (None, NOWHERE)
                     self._store(attempt, where.record, result)
                     result.pages.append(page)
                 self._store_lengths()
@@ -285,28 +266,6 @@ class Journal:
         rows = self._database.connection.execute("SELECT name, length, closed FROM file")
         return {name: (length, bool(closed)) for name, length, closed in rows}
 
-    def _append(self, attempts: Sequence[Attempt]) -> list[_Stands]:
-        """Append the records of all answers; one that has a known payload becomes a revisit."""
-        members: list[bytes] = []
-        records: list[_Record | None] = []
-        origins = self._origins(attempts)
-        for attempt in attempts:
-            fetched, parsed = attempt.fetched, attempt.parsed
-            if not (self._archiving and parsed and parsed.record):
-                records.append(None)
-                continue
-            request, response = parsed.record[: parsed.request_size], parsed.record[parsed.request_size :]
-            digest = parsed.digest if _may_refer(attempt) else b""
-            origin = origins.get(digest)
-            if origin is not None:
-                response = _revisit(attempt, parsed, origin)
-            elif may_be_referred_to(fetched):
-                origins[digest] = (fetched.source.url, fetched.began_at, None)
-            members += (request, response)
-            records.append(_Record(len(members) - 1, len(response), digest, revisit=origin is not None))
-        where = self._archive.append(members) if members else []
-        return list(_stand(records, where, {digest: place for digest, (_, _, place) in origins.items()}))
-
     def _give(self, pages: Sequence[Page], attempts: Sequence[Attempt]) -> None:
         """Give the caller's store what is about to count."""
         if self._store_of_caller is None:
@@ -315,11 +274,6 @@ class Journal:
             self._store_of_caller.write(
                 [(page, _decoded(attempt)) for page, attempt in zip(pages, attempts, strict=True)]
             )
-
-    def _origins(self, attempts: Sequence[Attempt]) -> dict[bytes, Origin]:
-        asked = {one.parsed.digest for one in attempts if one.parsed and _may_refer(one)}
-        with self._database.refusing():
-            return self._pages.origins(asked) if self._archiving else {}
 
     def _store(self, attempt: Attempt, place: Place | None, result: Committed) -> None:
         fetched, parsed = attempt.fetched, attempt.parsed
@@ -367,57 +321,6 @@ def _weight(attempt: Attempt) -> int:
     return len(parsed.record) + (parsed.size if attempt.mirror else 0) if parsed else 0
 
 
-def _may_refer(attempt: Attempt) -> bool:
-    """Whether a record may point to another one that holds its payload: the same bytes came, or none needed to."""
-    unchanged = attempt.outcome is Outcome.NOT_MODIFIED and attempt.fetched.source.earlier.payload is not None
-    return unchanged or may_be_referred_to(attempt.fetched)
-
-
-class _Record(NamedTuple):
-    """A response on its way to the archive."""
-
-    member: int
-    length: int
-    digest: bytes
-    """Of its payload, if others may refer to it; else empty."""
-    revisit: bool
-
-
-class _Stands(NamedTuple):
-    """Where an answer stands in the archive."""
-
-    record: Place | None
-    payload: Place | None
-    """The record that holds its payload: an earlier one, if its own is a revisit."""
-
-
-def _stand(
-    records: Iterable[_Record | None], where: Sequence[tuple[str, int]], payloads: dict[bytes, Place | None]
-) -> Iterator[_Stands]:
-    for one in records:
-        if one is None:
-            yield _Stands(None, None)
-            continue
-        place = Place(*where[one.member], one.length, one.revisit)
-        if not one.revisit:
-            payloads[one.digest] = place
-        yield _Stands(place, payloads[one.digest])
-
-
-def _revisit(attempt: Attempt, parsed: Parsed, earlier: Origin) -> bytes:
-    fetched = attempt.fetched
-    return warc.revisit(
-        fetched.source.url,
-        fetched.head,
-        digest=parsed.digest,
-        address=fetched.address,
-        date=fetched.began_at,
-        refers_to=earlier[:2],
-        record_id=parsed.record_id,
-        profile=warc.NOT_MODIFIED if attempt.outcome is Outcome.NOT_MODIFIED else warc.IDENTICAL,
-    )
-
-
 def _lines(attempts: Iterable[Attempt], pages: Iterable[Page]) -> Iterator[Line]:
     for attempt, page in zip(attempts, pages, strict=True):
         if is_told(page):
@@ -429,7 +332,7 @@ def _decoded(attempt: Attempt) -> bytes:
     return attempt.fetched.body if parsed is None or parsed.decoded is None else parsed.decoded
 
 
-def _page(attempt: Attempt, stands: _Stands, round_: int) -> Page:
+def _page(attempt: Attempt, stands: Stands, round_: int) -> Page:
     fetched = attempt.fetched
     page = page_of(attempt, stands.record, round_)
     held = None if stands.payload or not fetched.answered else Held(fetched.head, fetched.body)

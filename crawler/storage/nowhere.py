@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 
 class NoPageLog:
@@ -22,10 +22,6 @@ class NoPageLog:
 
 class NoArchive:
     """An archive to which nothing is ever appended."""
-
-    def append(self, members: Sequence[bytes]) -> list[tuple[str, int]]:
-        """Refuse members: nobody makes any."""
-        raise AssertionError(f"{len(members)} members for an archive that is nowhere")
 
     def lengths(self) -> Mapping[str, tuple[int, bool]]:
         """Return that no file has changed."""

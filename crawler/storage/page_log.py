@@ -20,8 +20,8 @@ from crawler.core.outcomes import Outcome
 from crawler.core.records import Page, Parsed, Place
 from crawler.errors import CrawlerError, FolderDamaged
 from crawler.storage.append_file import AppendFile
+from crawler.storage.attempt import Attempt
 from crawler.storage.database import PAGE_LOG, WAL, Database, open_for_reading
-from crawler.storage.page_table import Ended
 
 MOST_AT_ONCE = 256
 """Attempts, and so lines, of one commit, at most."""
@@ -70,15 +70,15 @@ class PageLog:
             return self._encode(replace(page, extracted=_shown(page.extracted)))
 
 
-def page_of(ended: Ended, place: Place | None, round_: int) -> Page:
+def page_of(attempt: Attempt, place: Place | None, round_: int) -> Page:
     """Tell the story of a finished URL."""
-    fetched = ended.fetched
+    fetched = attempt.fetched
     source, timings = fetched.source, fetched.timings
-    parsed = ended.parsed or _NOT_PARSED
+    parsed = attempt.parsed or _NOT_PARSED
     return Page(
         url=source.url,
-        outcome=ended.outcome,
-        detail=ended.detail,
+        outcome=attempt.outcome,
+        detail=attempt.detail,
         status=fetched.status,
         depth=source.depth,
         kind=source.kind,
@@ -104,9 +104,9 @@ def page_of(ended: Ended, place: Place | None, round_: int) -> Page:
         offset=place.offset if place else 0,
         length=place.length if place else 0,
         revisit=place.revisit if place else False,
-        mirror=ended.mirror,
+        mirror=attempt.mirror,
         round=round_,
-        change=ended.change,
+        change=attempt.change,
         extracted=parsed.extracted,
     )
 

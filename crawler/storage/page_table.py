@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
-from typing import Protocol
 
 import msgspec
 
 from crawler.core import cdxj
-from crawler.core.changes import Change
-from crawler.core.outcomes import Outcome
-from crawler.core.records import Fetched, Parsed, Place
+from crawler.core.records import Fetched, Place
+from crawler.storage.attempt import Attempt
 
 _INSERT = "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 Origin = tuple[str, float, Place | None]
 """The URL whose record holds a payload, when its fetch began, and where the record stands, once it does."""
-
-
-class Ended(Protocol):
-    """What is kept of a finished URL."""
-
-    @property
-    def fetched(self) -> Fetched:
-        """The request, and its answer if there was one."""
-
-    @property
-    def parsed(self) -> Parsed | None:
-        """What was found in it."""
-
-    @property
-    def outcome(self) -> Outcome:
-        """How it ended."""
-
-    @property
-    def detail(self) -> str:
-        """What exactly went wrong."""
-
-    @property
-    def change(self) -> Change | None:
-        """What became of its page."""
-
-    @property
-    def mirror(self) -> str:
-        """Its file below ``mirror/``."""
 
 
 def may_be_referred_to(fetched: Fetched) -> bool:
@@ -80,9 +50,9 @@ class PageTable:
         )
         return {digest: (url, at, Place(*place)) for digest, url, at, *place in rows}
 
-    def add(self, ended: Ended, place: Place | None, round_: int) -> int:
+    def add(self, attempt: Attempt, place: Place | None, round_: int) -> int:
         """Note a finished URL, and return its row."""
-        fetched, parsed = ended.fetched, ended.parsed
+        fetched, parsed = attempt.fetched, attempt.parsed
         digest = parsed.digest if parsed else b""
         segment, offset, length, revisit = 0, 0, 0, False
         if place is not None:
@@ -93,8 +63,8 @@ class PageTable:
                 self.last,
                 fetched.source.id,
                 round_,
-                str(ended.outcome),
-                None if ended.change is None else str(ended.change),
+                str(attempt.outcome),
+                None if attempt.change is None else str(attempt.change),
                 fetched.began_at,
                 fetched.status,
                 parsed.mime if parsed else "",

@@ -17,7 +17,8 @@ from crawler.config import Config
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Parsed
 from crawler.stages.parse_worker import ParseOptions, parse, parsed_of, prepare, task_of
-from crawler.storage.journal import Attempt, Journal
+from crawler.storage.attempt import Attempt
+from crawler.storage.journal import Journal
 from scripts.benchmarks.throughput import SITE
 from scripts.benchmarks.web import Pages
 

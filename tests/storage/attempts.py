@@ -17,8 +17,9 @@ from crawler.config import Config, Scope, Store
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind, Parsed
 from crawler.core.warc import exchange, members
+from crawler.storage.attempt import Attempt
 from crawler.storage.database import open_for_reading
-from crawler.storage.journal import Attempt, Journal
+from crawler.storage.journal import Journal
 
 AT = 1795448401.5
 EVERYTHING = Config(scope=Scope(rule="any"))

@@ -17,9 +17,10 @@ import pytest
 
 from crawler.core.host_queues import Want
 from crawler.core.records import CrawlURL
+from crawler.storage.attempt import Attempt
 from crawler.storage.database import NAME, PAGE_LOG
 from crawler.storage.frontier import StoredHost
-from crawler.storage.journal import Attempt, Journal, Robots
+from crawler.storage.journal import Journal, Robots
 from crawler.storage.verify import verify
 from tests.storage.attempts import SMALL_SEGMENTS, Holdings, answer, copy, journal, query, unanswered
 from tests.storage.segments import FATAL
