@@ -85,9 +85,7 @@ class Politeness(Section, frozen=True, kw_only=True):
 class Fetch(Section, frozen=True, kw_only=True):
     """How pages are requested."""
 
-    concurrency: Annotated[
-        Count, about("Requests in flight in all, at most; 0 lets the crawl find out how many are of use.")
-    ] = 64
+    concurrency: Annotated[Count, about("Requests in flight in all, at most; 0 is found out by the crawl.")] = 64
     user_agent: Annotated[
         str,
         Meta(min_length=1),

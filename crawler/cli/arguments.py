@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from crawler import __version__
-from crawler.cli.options import GROUPS, OPTIONS, Option, help_of, metavar_of, read_value
+from crawler.cli.options import FURTHER, GROUPS, OPTIONS, Option, help_of, metavar_of, read_value
 from crawler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def parse(argv: Sequence[str], *, name: str = "python -m crawler") -> Arguments:
     )
 
 
-def build_parser(name: str = "python -m crawler") -> argparse.ArgumentParser:
-    """Make the parser from the table of options."""
+def build_parser(name: str = "python -m crawler", *, all_shown: bool = False) -> argparse.ArgumentParser:
+    """Make the parser from the table of options; ``all_shown`` if its help is to show the further groups too."""
     parser = Parser(
         prog=name,
         usage=f"{name} SEED... [options]",
@@ -110,9 +110,16 @@ def build_parser(name: str = "python -m crawler") -> argparse.ArgumentParser:
                 "seeds", nargs="*", metavar="SEED", help="A file of URLs, a URL, or - for standard input"
             )
         for option in options:
-            _add(group, option)
+            _add(group, option, shown=all_shown or title not in FURTHER)
         if title == "how it is told":
             group.add_argument("--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, help="Print the version")
+            group.add_argument(
+                "--help-all",
+                action=_HelpAll,
+                nargs=0,
+                dest=argparse.SUPPRESS,
+                help="Show all options: extracting, crawling every night",
+            )
             # not shown: who reads the help has found it, and it is to fit one screen
             group.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
     return parser
@@ -125,12 +132,13 @@ def flag_of(target: str) -> str | None:
     )
 
 
-def _add(group: argparse._ArgumentGroup, option: Option) -> None:
+def _add(group: argparse._ArgumentGroup, option: Option, *, shown: bool) -> None:
     section, _, setting = option.target.partition(".")
     default = COMMAND_LINE_DEFAULTS.get(section, {}).get(setting, option.default)
     if option.target == "out":
         default = DEFAULT_OUT
-    common: dict[str, Any] = {"dest": option.target, "default": argparse.SUPPRESS, "help": help_of(option, default)}
+    words = help_of(option, default) if shown else argparse.SUPPRESS
+    common: dict[str, Any] = {"dest": option.target, "default": argparse.SUPPRESS, "help": words}
     if option.takes == "flag":
         group.add_argument(*option.flags, action="store_true", **common)
     elif option.takes == "count":
@@ -157,9 +165,9 @@ def _type(option: Option) -> Callable[[str], Any]:
 
 
 def _unknown(argument: str) -> str:
-    flags = [flag for option in OPTIONS for flag in option.flags] + ["--help", "--version"]
+    flags = [flag for option in OPTIONS for flag in option.flags] + ["--help", "--help-all", "--version"]
     near = difflib.get_close_matches(argument.partition("=")[0], flags, n=1)
-    return f"unknown option {argument}" + (f"; did you mean {near[0]}?" if near else "; --help lists them all")
+    return f"unknown option {argument}" + (f"; did you mean {near[0]}?" if near else "; --help-all lists them all")
 
 
 class Parser(argparse.ArgumentParser):
@@ -214,4 +222,12 @@ class _Version(argparse.Action):
         import platform  # noqa: PLC0415
 
         print(f"crawler {__version__}, Python {platform.python_version()}")
+        raise SystemExit(0)
+
+
+class _HelpAll(argparse.Action):
+    """Prints the help with all groups."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        build_parser(parser.prog, all_shown=True).print_help()
         raise SystemExit(0)

@@ -69,10 +69,6 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _set("--exclude", "scope.exclude", "RE", "list"),
         _set("--max-depth --depth", "scope.max_depth", "N"),
         _set("--assets", "parse.assets", takes="flag"),
-        _set("--sitemaps", "scope.sitemaps", takes="flag"),
-        Option(
-            ("--dry-run",), "dry_run", about="Say what the seeds would do; fetch nothing but robots.txt.", takes="flag"
-        ),
     ),
     "how gently": (
         _set("--delay", "politeness.delay", "SECONDS"),
@@ -90,22 +86,13 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _set("--max-pages", "limits.max_pages", "N"),
         _set("--max-bytes", "limits.max_bytes", "SIZE"),
         _set("--max-time", "limits.max_time", "DURATION"),
-        _set("--max-disk", "limits.max_disk", "SIZE"),
     ),
     "what to keep": (
         Option(("-o", "--out"), "out", "DIR", "Folder for the results and the state."),
         _set("--archive", "store.archive"),
         _set("--mirror", "store.mirror", takes="flag"),
         _set("--durability", "store.durability"),
-        _set("--text", "parse.text", takes="flag"),
-        _set("--main-text", "parse.main_text", takes="flag"),
-        _set("--markdown", "parse.markdown", takes="flag"),
-        _set("--metadata", "parse.metadata", takes="flag"),
-        _set("--extract", "parse.extract", "MODULE:FUNCTION"),
         Option(("--fresh",), "fresh", about="Move an earlier run in the folder aside and begin anew.", takes="flag"),
-        Option(("--recrawl",), "recrawl", about="Crawl a folder that is complete once more, all of it.", takes="flag"),
-        Option(("--since-last",), "since_last", about="Crawl it once more, but only what is due.", takes="flag"),
-        Option(("--rebuild",), "rebuild", about="Make a damaged state anew from the folder's archive.", takes="flag"),
     ),
     "how it is told": (
         Option(("--config",), "config", "FILE", "Settings in TOML; config/default.toml explains them all."),
@@ -113,13 +100,32 @@ GROUPS: dict[str, tuple[Option, ...]] = {
             ("--fail-on",), "fail_on", "PERCENT", "Exit with 4 if more of the pages failed than this.", takes="percent"
         ),
         Option(("--json",), "json", about="Print the report as JSON.", takes="flag"),
-        Option(("--serve",), "serve", "HOST:PORT", "Show the crawl while it runs: a page, /metrics and /healthz."),
-        Option(("--metrics-file",), "metrics_file", "PATH", "Keep Prometheus metrics there, for the node exporter."),
-        Option(("--log",), "log", "FILE", "Add a line to this file for each run, however it ends."),
         Option(("-q", "--quiet"), "quiet", about="Print nothing unless something is wrong.", takes="flag"),
         Option(("-v", "--verbose"), "verbose", about="Say more on standard error; twice for all.", takes="count"),
     ),
+    "what to extract": (
+        _set("--text", "parse.text", takes="flag"),
+        _set("--main-text", "parse.main_text", takes="flag"),
+        _set("--markdown", "parse.markdown", takes="flag"),
+        _set("--metadata", "parse.metadata", takes="flag"),
+        _set("--extract", "parse.extract", "MODULE:FUNCTION"),
+    ),
+    "before, again and every night": (
+        Option(
+            ("--dry-run",), "dry_run", about="Say what the seeds would do; fetch nothing but robots.txt.", takes="flag"
+        ),
+        Option(("--rebuild",), "rebuild", about="Make a damaged state anew from the folder's archive.", takes="flag"),
+        Option(("--recrawl",), "recrawl", about="Crawl a folder that is complete once more, all of it.", takes="flag"),
+        Option(("--since-last",), "since_last", about="Crawl it once more, but only what is due.", takes="flag"),
+        _set("--sitemaps", "scope.sitemaps", takes="flag"),
+        _set("--max-disk", "limits.max_disk", "SIZE"),
+        Option(("--serve",), "serve", "HOST:PORT", "Show the crawl while it runs: a page, /metrics and /healthz."),
+        Option(("--metrics-file",), "metrics_file", "PATH", "Keep Prometheus metrics there, for the node exporter."),
+        Option(("--log",), "log", "FILE", "Add a line to this file for each run, however it ends."),
+    ),
 }
+FURTHER = frozenset({"what to extract", "before, again and every night"})
+"""Groups that are shown when all options are asked for: the help of the main job is to fit one screen."""
 OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 
 
