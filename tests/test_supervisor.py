@@ -23,13 +23,14 @@ from crawler.report.report import Report
 from crawler.testing.site import Site, serve_in_thread
 from tests.conftest import EAGER
 from tests.leftovers import processes
+from tests.verdicts import DISTURBING
 
 MANY = 1_000_000
 MIB = 1 << 20
 LARGEST = 20 * MIB
 HEALTHY = 40
-BUSY = 0.1
-"""Seconds that the loop may compute at a stretch; how late it is depends on who else wants the cores."""
+CALM, BUSY = 0.5, 0.1
+"""Seconds that the loop may be late, unless it could run and found no core, and that it may compute at a stretch."""
 BROKEN = {"parse_crash", "parse_timeout", "parse_memory"}
 LINK = b'<a href="/seen">seen</a>'
 
@@ -120,6 +121,7 @@ async def test_hazardous_documents_cost_a_page_each_at_most_and_never_the_loop(
     assert {log[path]["outcome"] for path in paths} <= {"ok", *BROKEN}
     assert is_well(report, log)
     assert log["/seen"]["outcome"] == "ok"
+    assert latest < CALM or report.ledger.loop_starved > DISTURBING
     assert busiest < BUSY
 
 
