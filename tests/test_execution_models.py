@@ -22,6 +22,7 @@ from scripts.models.figures import (
     ALONE,
     CRAWLER,
     HYBRID,
+    INLINE,
     PROCESSES,
     QUEUE,
     SERIAL,
@@ -144,6 +145,21 @@ def test_the_price_of_the_crawler_is_told_against_the_bare_hybrid() -> None:
     assert said[-1].startswith("The crawler takes 1.50 times the bare hybrid's time and 2.5 times its CPU")
 
 
+@pytest.mark.parametrize(
+    ("inline", "end"),
+    [
+        (1.8, "here its worker processes cost more than they gain, but for what a bad page can do."),
+        (1.9, "it keeps its worker processes."),
+        (3.0, "it keeps its worker processes."),
+    ],
+)
+def test_the_crawler_is_compared_with_itself_without_worker_processes(inline: float, end: str) -> None:
+    said = lessons(fetched(row(CRAWLER, 2.0, 1.0), row(INLINE, inline, 0.5)), SIZE, 2)
+
+    assert said[-1].startswith("Reading its pages on its own loop, the crawler takes ")
+    assert said[-1].endswith(end)
+
+
 @given(walls=st.lists(st.floats(0.001, 100), min_size=7, max_size=7), busy=st.floats(0.01, 2))
 def test_the_winner_that_is_named_took_the_least_time(walls: list[float], busy: float) -> None:
     rows = [row(model, wall, wall * busy) for model, wall in zip(sorted(MODELS), walls, strict=True)]
@@ -249,10 +265,18 @@ def test_the_script_measures_every_model_prints_it_and_leaves_a_file_and_a_pictu
 
     assert (done.returncode, done.stderr) == (0, "")
     figures = msgspec.json.decode(stored.read_bytes(), type=Figures)
-    assert [measured.key for measured in figures.works] == ["A", "B", "C", "T"]
+    crawlers = {CRAWLER, INLINE}
+    expected = {
+        "A": MODELS,
+        "B": MODELS,
+        "C": MODELS | {CRAWLER},
+        "T": MODELS | crawlers,
+        "O": {ALONE, HYBRID} | crawlers,
+    }
+    assert [measured.key for measured in figures.works] == list(expected)
     for measured in figures.works:
         models = {each.model for each in measured.rows}
-        assert models == MODELS | ({CRAWLER} if measured.key in "CT" else set())
+        assert models == expected[measured.key]
         assert all(once.wall > 0 and once.cpu > 0 and once.own > 0 for each in measured.rows for once in each.runs)
         assert f"{measured.key} · {measured.title}" in done.stdout
     assert [each.most for each in figures.costs.hops] == [1, 16, 32]
@@ -305,7 +329,7 @@ def test_sentences_of_the_docs_page_are_those_of_its_figures() -> None:
     assert picture(figures) == (ROOT / "docs" / "pictures" / "execution-models.svg").read_text(encoding="utf-8")
     flat = " ".join(text.split())
     for measured in figures.works:
-        for sentence in lessons(measured, figures.size, figures.machine.cores):
+        for sentence in lessons(measured, figures.size, measured.cores or figures.machine.cores):
             assert sentence in flat
     assert batches(figures.costs) in flat
     assert figures.machine.date in text

@@ -18,6 +18,7 @@ from scripts.models.figures import (
     ALONE,
     CRAWLER,
     HYBRID,
+    INLINE,
     PROCESSES,
     QUEUE,
     SERIAL,
@@ -43,6 +44,12 @@ MODELS: dict[str, Model] = {
     HYBRID: loops.hybrid,
 }
 WITH_CRAWLER: dict[str, Model] = {**MODELS, CRAWLER: loops.crawler}
+ONE_LOOP_OR_MORE: dict[str, Model] = {
+    ALONE: loops.alone,
+    HYBRID: loops.hybrid,
+    CRAWLER: loops.crawler,
+    INLINE: loops.crawler_inline,
+}
 
 QUICK = {"urls": 12, "latency_ms": 5.0, "pages": 40, "tinies": 40, "repeat": 1}
 _HOPS = 2000
@@ -106,7 +113,7 @@ def _measure(options: argparse.Namespace, out: Console) -> Figures:
             def work(folder: Path, tasks: _Tasks = tasks) -> Work:
                 return Work(tasks(folder), folder, size.workers, size.concurrency)
 
-            works.append(replace(plan, rows=meter.rows(models, work)))
+            works.append(replace(plan, rows=meter.rows(models, work, cores=plan.cores)))
             out.print(table.work(works[-1], size, here.cores))
         costs = hops.costs(_QUICK_HOPS if options.quick else _HOPS, workers=size.workers, besides=[pid])
         out.print(table.costs(costs))
@@ -142,8 +149,13 @@ def _plans(size: Size, origin: str) -> list[_Plan]:
         ),
         (
             Measured("T", f"both: {size.tinies} tiny pages from next door", size.tinies, many, 0.0),
-            WITH_CRAWLER,
+            {**WITH_CRAWLER, INLINE: loops.crawler_inline},
             fetched(tinies, reads=True),
+        ),
+        (
+            Measured("O", f"both, on one core: {size.urls} pages, {away}", size.urls, many, latency, cores=1),
+            ONE_LOOP_OR_MORE,
+            fetched(urls, reads=True),
         ),
     ]
 

@@ -13,6 +13,7 @@ ALONE = "asyncio alone"
 WITH_THREADS = "asyncio + threads"
 HYBRID = "hybrid"
 CRAWLER = "the crawler"
+INLINE = "crawler, inline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Measured:
     """One work, done in every model."""
 
     key: str
-    """A, B, C or T."""
+    """A, B, C, T or O."""
     title: str
     pages: int
     threads: int
@@ -99,6 +100,8 @@ class Measured:
     latency: float
     """Seconds until a page is there; 0.0 if it is at hand."""
     rows: tuple[Row, ...] = ()
+    cores: int = 0
+    """How many cores the models may use; 0 is all of the machine's."""
 
     def row(self, model: str) -> Row | None:
         """Return the row of a model, if it was measured."""

@@ -11,6 +11,7 @@ from scripts.models.figures import (
     ALONE,
     CRAWLER,
     HYBRID,
+    INLINE,
     PROCESSES,
     QUEUE,
     SERIAL,
@@ -39,6 +40,7 @@ def lessons(measured: Measured, size: Size, cores: int) -> list[str]:
             said.extend(_gil(measured, serial))
     said.extend(_inline_or_hybrid(measured))
     said.extend(_price_of_the_crawler(measured))
+    said.extend(_crawler_inline(measured))
     said.extend(_others(measured, cores))
     return said
 
@@ -139,6 +141,18 @@ def _price_of_the_crawler(measured: Measured) -> list[str]:
     time, cpu = _times(crawler.wall / hybrid.wall), _times(crawler.cpu / hybrid.cpu)
     price = f"The crawler takes {time} the bare hybrid's time and {cpu} its CPU"
     return [f"{price}, for a frontier, a database that survives a kill, a page log and a report."]
+
+
+def _crawler_inline(measured: Measured) -> list[str]:
+    """Compare the crawler with itself, without worker processes: it gives them up where that is worth a tenth."""
+    crawler, inline = measured.row(CRAWLER), measured.row(INLINE)
+    if crawler is None or inline is None:
+        return []
+    time, cpu = _times(inline.wall / crawler.wall), _times(inline.cpu / crawler.cpu)
+    said = f"Reading its pages on its own loop, the crawler takes {time} the time and {cpu} the CPU"
+    if crawler.wall > LEVEL * inline.wall:
+        return [f"{said}: here its worker processes cost more than they gain, but for what a bad page can do."]
+    return [f"{said}: it keeps its worker processes."]
 
 
 def batches(costs: Costs) -> str:

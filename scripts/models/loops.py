@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
+from unittest.mock import patch
 
 import aiohttp
 import msgspec
 import yarl
 
+from crawler import parts
 from crawler.api import Crawler
 from crawler.config import Config, Fetch, Parse, Politeness, Scope, Store
+from crawler.core.records import Cost
 from crawler.executors import Processes, Threads
 from crawler.stages.parse_worker import Result, Worker, parse, prepare
 from crawler.stages.parse_worker import Task as ParseTask
@@ -168,6 +172,43 @@ async def crawler(work: Work) -> AsyncIterator[_Awaited]:
             await opened.crawl([task.url for task in work.tasks])
             return _logged(out)
 
+        yield run
+
+
+class _OnTheLoop:
+    """Reads each page on the loop, in the place of a crawl's worker processes: nothing guards the crawl from a page."""
+
+    bytes_waiting = 0
+    replaced = 0
+
+    def __init__(self, rules: WorkerRules, _: int) -> None:
+        self.count = 1
+        self.cpu = 0.0
+        self._reader = Worker(rules.options)
+
+    def start(self) -> None:
+        """Have nothing to start."""
+
+    async def __call__(self, task: ParseTask, _: int) -> tuple[Result, Cost]:
+        """Read one page, here and now."""
+        began, cpu = time.perf_counter_ns(), time.thread_time_ns()
+        result = self._reader.parse(task)
+        cpu = time.thread_time_ns() - cpu
+        self.cpu += cpu / 1e9
+        return result, Cost(0, time.perf_counter_ns() - began, cpu)
+
+    def taken(self) -> tuple[float, float]:
+        """Tell for how many seconds pages were read, and are now."""
+        return self.cpu, 0.0
+
+    async def close(self) -> None:
+        """Have nothing to end."""
+
+
+@contextmanager
+def crawler_inline(work: Work) -> Iterator[Run]:
+    """Run the crawler without its worker processes: what it could be where there is one core."""
+    with patch.object(parts, "Processes", _OnTheLoop), crawler(work) as run:
         yield run
 
 

@@ -15,8 +15,8 @@ import resource
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +41,13 @@ class Meter:
         self._repeat = repeat
         self._patience = patience
 
-    def rows(self, models: dict[str, Model], work: Callable[[Path], Work]) -> tuple[Row, ...]:
+    def rows(self, models: dict[str, Model], work: Callable[[Path], Work], *, cores: int = 0) -> tuple[Row, ...]:
         """Measure all models in turn, again and again, so that a busy moment of the machine meets all of them.
+
+        Args:
+            models: by name.
+            work: makes the work in a folder.
+            cores: how many cores they may use; 0 is all.
 
         Raises:
             RuntimeError: two models came to different results.
@@ -53,7 +58,8 @@ class Meter:
             for name, model in models.items():
                 if runs[name] and runs[name][0].wall > self._patience:
                     continue
-                once, result = self._once(model, work)
+                with _confined(cores):
+                    once, result = self._once(model, work)
                 runs[name].append(once)
                 expected = expected or result
                 if result != expected:
@@ -78,6 +84,17 @@ class Meter:
         tree, beside = tree_cpu(self._besides) - tree, sum(map(_cpu, self._besides)) - beside
         others = max(0.0, wall * cores() - idle - tree - beside)
         return Once(0.0, wall, tree, own, held_up, others), pieces
+
+
+@contextmanager
+def _confined(most: int) -> Iterator[None]:
+    """Let this thread, and what it starts meanwhile, use so many cores at most; 0 is all."""
+    all_of_them = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(all_of_them)[: most or None])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_of_them)
 
 
 def _rounded(once: Once) -> Once:

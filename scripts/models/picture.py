@@ -35,7 +35,7 @@ def picture(figures: Figures) -> str:
     parts.append(_text(_LEFT, y, "The same work, done in every execution model", "title"))
     for measured in figures.works:
         y += 34
-        parts.append(_panel(measured, y, figures.machine.cores))
+        parts.append(_panel(measured, y, measured.cores or figures.machine.cores))
         y += (len(measured.rows) + 1) * _LINE
     y += 30
     parts.append(_text(_LEFT, y, facts(figures.machine), "note"))

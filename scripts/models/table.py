@@ -15,6 +15,7 @@ from scripts.models.figures import (
     ALONE,
     CRAWLER,
     HYBRID,
+    INLINE,
     PROCESSES,
     QUEUE,
     SERIAL,
@@ -85,11 +86,13 @@ def ways(size: Size) -> dict[str, str]:
         WITH_THREADS: f"the loop waits, {size.workers} threads read, others write",
         HYBRID: f"the loop waits, {size.workers} processes read in natural batches, threads write",
         CRAWLER: "the hybrid with all that belongs to a crawl: crawl(), --mirror, --archive none",
+        INLINE: "the same without worker processes: pages are read on its loop",
     }
 
 
 def work(measured: Measured, size: Size, cores: int) -> Group:
     """Lay out one work, and say what it teaches."""
+    cores = measured.cores or cores
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, title=f"\n{measured.key} · {measured.title}", title_justify="left"
     )
