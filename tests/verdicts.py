@@ -21,6 +21,7 @@ from unittest.mock import patch
 import crawler.parts
 from crawler.api import Crawler
 from crawler.config import Config, build
+from crawler.core.document import Document
 from crawler.core.verdict import Bottleneck
 from crawler.report.report import Report
 from crawler.stages.parse_worker import Result, Task, parse
@@ -46,6 +47,8 @@ class Setting:
     """Seconds that each fsync takes."""
     parse: float = 0.0
     """Seconds that each parse waits, besides what it computes."""
+    extract: float = 0.0
+    """Seconds that the caller's extract function waits over each page."""
     caller: float = 0.0
     """Seconds that the caller takes over each page."""
     blocked: float = 0.0
@@ -134,7 +137,8 @@ async def run(setting: Setting, folder: Path) -> Report:
         seeds = [
             f"http://127.0.1.{host + 1}:{port}{'/p/0' if setting.plant.chain else '/'}" for host in range(setting.hosts)
         ]
-        async with Crawler(setting.config(), out=folder) as crawling:
+        extract = partial(slow_extract, setting.extract) if setting.extract else None
+        async with Crawler(setting.config(), out=folder, extract=extract) as crawling:
             ending = asyncio.create_task(_end(crawling, setting))
             async for _ in _pages(crawling, seeds, by_hand=setting.caller > 0):
                 await asyncio.sleep(0.0 if ending.done() else setting.caller)
@@ -195,6 +199,12 @@ def slow_parse(seconds: float, task: Task) -> Result:
     """Wait, and parse; runs in a worker."""
     time.sleep(seconds)
     return parse(task)
+
+
+def slow_extract(seconds: float, document: Document) -> str:
+    """Wait, and tell where the page is from; runs in a worker."""
+    time.sleep(seconds)
+    return document.url
 
 
 def with_settings(setting: Setting, **sections: dict[str, Any]) -> Setting:
@@ -272,6 +282,17 @@ def _slow_parse() -> Iterator[Case]:
     yield _case("2 workers, a parse that waits 0.04 s", kind, more, with_settings(more, parse={"workers": 4}))
 
 
+def _slow_extract() -> Iterator[Case]:
+    kind = Bottleneck.EXTRACT
+    one, two, plant = {"parse": {"workers": 1}}, {"parse": {"workers": 2}}, Plant(pages=5_000)
+    setting = Setting(plant=plant, extract=0.02, settings=one)
+    yield _case("1 worker, a function that waits 0.02 s", kind, setting, replace(setting, settings=two))
+    setting = Setting(plant=plant, extract=0.05, settings=two)
+    yield _case("2 workers, a function that waits 0.05 s", kind, setting, with_settings(setting, parse={"workers": 4}))
+    large = Plant(text=100_000, pages=5_000)
+    yield _case("1 worker, 0.03 s over pages of 100 kB", kind, Setting(plant=large, extract=0.03, settings=one))
+
+
 def _slow_disk() -> Iterator[Case]:
     kind = Bottleneck.JOURNAL
     half = Setting(plant=Plant(pages=9_000), sync=0.4, seconds=8.0)
@@ -333,6 +354,7 @@ def cases() -> Iterator[Case]:
         _slow_bodies,
         _throttling,
         _slow_parse,
+        _slow_extract,
         _slow_disk,
         _busy_loop,
         _few_urls,

@@ -26,6 +26,7 @@ class Bottleneck(StrEnum):
     LOOP = "the event loop"
     CORES = "too few cores"
     PARSE = "parse"
+    EXTRACT = "extract"
     JOURNAL = "the journal"
     MIRROR = "mirror files"
     CALLER = "the caller"

@@ -215,6 +215,11 @@ class Evidence:
         return min(1.0, self.used.parse_ran / (self.used_time * max(1, self.rules.workers)))
 
     @property
+    def extract_share(self) -> float:
+        """Share of the workers' work that was the user's extract function."""
+        return min(1.0, self.used.extract_ran / self.used.parse_ran) if self.used.parse_ran else 0.0
+
+    @property
     def journal_busy(self) -> float:
         """Share of the time in which the journal's thread was at work."""
         return min(1.0, (self.used.commit_ran + self.used.journal_other) / self.used_time)

@@ -152,26 +152,39 @@ def _cores(evidence: Evidence, shares: Shares) -> Verdict:
 
 
 def _parse(evidence: Evidence, shares: Shares) -> Verdict:
-    used, rules, share = evidence.used, evidence.rules, shares[Bottleneck.PARSE]
+    return _workers(evidence, shares, Bottleneck.PARSE)
+
+
+def _extract(evidence: Evidence, shares: Shares) -> Verdict:
+    return _workers(evidence, shares, Bottleneck.EXTRACT)
+
+
+def _workers(evidence: Evidence, shares: Shares, kind: Bottleneck) -> Verdict:
+    used, rules = evidence.used, evidence.rules
+    share = shares.get(Bottleneck.PARSE, 0.0) + shares.get(Bottleneck.EXTRACT, 0.0)
     more = gain(evidence, halved(share), Bottleneck.PARSE)
     workers = f"{rules.workers} parse {_plural('worker', rules.workers)}"
     got = used.parse_cpu / max(1e-9, used.parse_ran)
     starved = f", and had a core for {_percent(got)} of that" if got < 1 - _MINOR else ""
-    extract = used.extract_ran / max(1e-9, used.parse_ran)
-    theirs = f", {_percent(extract)} of it in your extract function" if extract >= _MINOR else ""
+    extract = evidence.extract_share
+    theirs = f", {_percent(extract)} of it in the extract function" if extract >= _MINOR else ""
     if more >= _WORTH:
         promise = f"{2 * rules.workers} workers instead of {rules.workers} {_times(more)}"
     else:
         promise = f"More workers will not help, more cores would: {evidence.cores_free:.1f} of {rules.cores} are free"
+    if kind is Bottleneck.EXTRACT:
+        faster = gain(evidence, halved(share * extract), Bottleneck.PARSE)
+        promise += f", and a function that takes half as long {_times(faster)}" if faster >= _WORTH else ""
+        workers = f"the extract function, in {workers}"
     return Verdict(
-        kind=Bottleneck.PARSE,
+        kind=kind,
         sentence=f"Bottleneck: {workers}: {_percent(share)} of the time fetching had to wait for them",
         evidence=f"They worked {_percent(evidence.pool_busy)} of the time{starved}, "
         f"{1e3 * used.parse_ran / max(1.0, used.pages):.1f} ms a page{theirs}; "
         f"the event loop was busy {_percent(evidence.loop_busy)}.",
         counterfactual=f"{promise}.",
         gain=more if more >= _WORTH else 0.0,
-        short=f"parse workers {_percent(share)}",
+        short=f"{'extract' if kind is Bottleneck.EXTRACT else 'parse workers'} {_percent(share)}",
         shares=shares,
     )
 
@@ -245,6 +258,7 @@ NAMERS: dict[Bottleneck, Callable[[Evidence, Shares], Verdict]] = {
     Bottleneck.LOOP: _loop,
     Bottleneck.CORES: _cores,
     Bottleneck.PARSE: _parse,
+    Bottleneck.EXTRACT: _extract,
     Bottleneck.JOURNAL: _journal,
     Bottleneck.MIRROR: _mirror,
     Bottleneck.CALLER: _caller,

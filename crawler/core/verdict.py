@@ -60,15 +60,13 @@ def judge(evidence: Evidence) -> Verdict:
 def _first(shares: Mapping[Bottleneck, float]) -> tuple[Bottleneck, float, float]:
     """Return the kind with the largest share, that share, and the largest of the others.
 
-    The loop's work and its waiting for a core stand together against the others: the larger is named, and tells both.
+    Kinds that bind one resource stand together against the others: the larger is named, and tells both.
     """
-    together = sum(shares.get(kind, 0.0) for kind in _MAIN)
-    others = {kind: share for kind, share in shares.items() if kind not in _MAIN}
-    largest = max(others.values(), default=0.0)
-    if together >= largest:
-        return max(_MAIN, key=lambda kind: shares.get(kind, 0.0)), together, largest
-    kind, share = next(iter(others.items()))
-    return kind, share, max((together, *list(others.values())[1:2]))
+    whole = dict.fromkeys(shares, 0.0)
+    for kind, share in shares.items():
+        whole[max(_TOGETHER.get(kind, (kind,)), key=lambda one: shares.get(one, 0.0))] += share
+    (kind, first), *rest = sorted(whole.items(), key=lambda one: -one[1])
+    return kind, first, rest[0][1] if rest else 0.0
 
 
 def shares_of(evidence: Evidence) -> dict[Bottleneck, float]:
@@ -86,7 +84,9 @@ def shares_of(evidence: Evidence) -> dict[Bottleneck, float]:
     wire = evidence.used.body / evidence.slot_time if evidence.slot_time else 0.0
     starved = evidence.starved
     shares[Bottleneck.FEW_URLS] *= 1.0 - blame
-    shares[Bottleneck.PARSE] *= 1.0 - idle
+    workers = shares[Bottleneck.PARSE] * (1.0 - idle)
+    extract = evidence.extract_share
+    shares[Bottleneck.PARSE], shares[Bottleneck.EXTRACT] = workers * (1.0 - extract), workers * extract
     shares[Bottleneck.JOURNAL] *= 1.0 - unwritten
     shares[Bottleneck.LOOP], shares[Bottleneck.CORES] = ours * (1.0 - starved), ours * starved
     shares[Bottleneck.LATENCY], shares[Bottleneck.WIRE] = theirs * (1.0 - wire), theirs * wire
@@ -106,12 +106,16 @@ _SPEAKS_FOR: dict[Bottleneck, tuple[Cause, ...]] = {
 }
 """Causes that speak for one kind alone."""
 _MAIN = (Bottleneck.LOOP, Bottleneck.CORES)
+_WORKERS = (Bottleneck.PARSE, Bottleneck.EXTRACT)
+_TOGETHER = {kind: kinds for kinds in (_MAIN, _WORKERS) for kind in kinds}
+"""Kinds that bind one resource: the loop with the core that it needs, and the workers."""
 _SAME = {
     Bottleneck.WIRE: (Bottleneck.WIRE, Bottleneck.LATENCY),
+    Bottleneck.EXTRACT: _WORKERS,
     # Slots fill and workers seem busy when the loop, or a core, is what they wait for.
     Bottleneck.LOOP: tuple(Bottleneck),
     Bottleneck.CORES: tuple(Bottleneck),
 }
 """Resources whose being full is no second bottleneck."""
-_OURS = {Bottleneck.LATENCY, Bottleneck.WIRE, Bottleneck.PARSE, Bottleneck.JOURNAL, Bottleneck.MIRROR}
+_OURS = {Bottleneck.LATENCY, Bottleneck.WIRE, *_WORKERS, Bottleneck.JOURNAL, Bottleneck.MIRROR}
 """Kinds that are relieved only to run into our own next limit."""

@@ -141,10 +141,24 @@ def test_pages_that_wait_for_busy_workers_are_bound_by_parse() -> None:
 def test_the_share_of_the_extract_function_in_the_work_of_the_workers_is_told() -> None:
     waiting = {Feed.PARSE: 97.0, Feed.WORKING: 3.0}
 
-    verdict = judge(crawled(waiting, parse_ran=195.0, parse_cpu=190.0, extract_ran=156.0, slots=600.0))
+    verdict = judge(crawled(waiting, parse_ran=195.0, parse_cpu=190.0, extract_ran=78.0, slots=600.0))
 
     assert verdict.kind is Bottleneck.PARSE
-    assert "80 % of it in your extract function" in verdict.evidence
+    assert "40 % of it in the extract function" in verdict.evidence
+
+
+def test_workers_that_spend_most_of_their_time_in_the_extract_function_are_bound_by_it() -> None:
+    waiting = {Feed.PARSE: 97.0, Feed.WORKING: 3.0}
+
+    verdict = judge(crawled(waiting, parse_ran=195.0, parse_cpu=190.0, extract_ran=156.0, slots=600.0))
+
+    assert verdict.kind is Bottleneck.EXTRACT
+    assert verdict.sentence == (
+        "Bottleneck: the extract function, in 2 parse workers: 97 % of the time fetching had to wait for them"
+    )
+    assert verdict.counterfactual == (
+        "4 workers instead of 2 ≈ 1.9 ×, and a function that takes half as long ≈ 1.6 ×."  # noqa: RUF001
+    )
 
 
 def test_more_workers_are_not_recommended_where_all_cores_are_taken() -> None:
