@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.config import Config
-from scripts.benchmarks import documents, frontier, peers, politeness, profile, stages, throughput, tuning
+from scripts.benchmarks import documents, frontier, ledger, peers, politeness, profile, stages, throughput, tuning
 from scripts.benchmarks.machine import machine
 from scripts.benchmarks.tree import become_subreaper
 
@@ -97,6 +97,12 @@ def _stages(options: argparse.Namespace, scratch: Path) -> documents.Measured:
     return found
 
 
+def _ledger(options: argparse.Namespace, scratch: Path) -> documents.Measured:
+    found = documents.Measured()
+    found.measuring += ledger.measure(scratch / "ledger", options.runs)
+    return found
+
+
 def _profile(options: argparse.Namespace, scratch: Path) -> documents.Measured:
     found = documents.Measured()
     with _site(options, scratch) as seeds:
@@ -137,6 +143,7 @@ def _options() -> argparse.Namespace:
     _seeded(one)
     one = _usual(add("stages", help="parse and commit, each alone"), _stages, runs=1)
     one.add_argument("--pages", type=int, default=2_000, metavar="N", help="pages to work on [2000]")
+    _usual(add("ledger", help="what measuring itself costs"), _ledger, runs=5)
     _seeded(_usual(add("profile", help="where the main process's time goes"), _profile, runs=1))
     one = _usual(add("tables", help="the tables of figures that --json kept; nothing is measured"), None, runs=0)
     one.add_argument("figures", type=Path, metavar="FILE")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from crawler.config import Config
 from crawler.report.report import Ending, Report, StageReport
-from scripts.benchmarks import documents, frontier, politeness, profile, stages, throughput, tree, tuning
+from scripts.benchmarks import documents, frontier, ledger, politeness, profile, stages, throughput, tree, tuning
 from scripts.benchmarks.machine import machine, resident
 from scripts.benchmarks.peers import contenders
 from scripts.benchmarks.pictures import Bar, bars
@@ -399,7 +399,7 @@ def test_the_script_explains_itself() -> None:
         text=True,
         check=True,
     )
-    for name in ("frontier", "politeness", "throughput", "stages", "profile", "tables"):
+    for name in ("frontier", "politeness", "throughput", "stages", "profile", "ledger", "tables"):
         assert name in done.stdout
 
 
@@ -434,4 +434,5 @@ def _measured() -> documents.Measured:
         rows=throughput.rows([run], contenders(None)[:1]),
         costs=[stages.Cost(name="parse", cpu=1.0, wall=1.0)],
         shares=[profile.Share(thread="loop", part="uvloop", cpu=1.0, share=1.0)],
+        measuring=[ledger.Share(name="counting", cpu=1.0, share=0.001)],
     )

@@ -9,6 +9,7 @@ import msgspec
 from crawler.report.report import Report
 from scripts.benchmarks.crawls import ROOT
 from scripts.benchmarks.frontier import Adding, Choosing, Growth, Return
+from scripts.benchmarks.ledger import Share as Measuring
 from scripts.benchmarks.machine import Machine
 from scripts.benchmarks.pictures import Bar, bars
 from scripts.benchmarks.politeness import Delayed, Eager
@@ -38,6 +39,7 @@ class Measured(msgspec.Struct, kw_only=True):
     rows: list[Row] = []
     costs: list[Cost] = []
     shares: list[Share] = []
+    measuring: list[Measuring] = []
     report: Report | None = None
 
 
@@ -62,6 +64,7 @@ def tables(found: Measured) -> dict[str, str]:
         "places": _places(found.runs),
         "stages": _stages(found.costs),
         "profile": _profile(found.shares),
+        "ledger": _measuring(found.measuring),
     }
     return {name: text for name, text in made.items() if text}
 
@@ -204,3 +207,8 @@ def _stages(rows: list[Cost]) -> str:
 def _profile(rows: list[Share]) -> str:
     cells = [(f"{one.thread}: {one.part}", one.cpu, f"{one.share:.0%}") for one in rows if one.share >= _LEAST_SHARE]
     return table(("thread: code", "CPU, µs a page", "of the main process"), cells) if rows else ""
+
+
+def _measuring(rows: list[Measuring]) -> str:
+    head = ("part of measuring", "CPU, µs a page", "of all CPU of a page")
+    return table(head, [(one.name, one.cpu, f"{one.share:.1%}") for one in rows]) if rows else ""
