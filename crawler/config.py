@@ -8,16 +8,16 @@ Durations are seconds and sizes are bytes; a TOML file may also write them as ``
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from crawler.errors import ConfigError
+from crawler.units import quantity
 
 UNLIMITED_DEPTH = -1
 
@@ -27,8 +27,22 @@ Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
 
 
+SECRET = Meta(extra={"secret": True})
+"""Marks a setting that no log, message or traceback may show."""
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A group of settings that belong to one concern."""
+    """A group of settings that belong to one concern; shown without its secrets."""
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        """Yield each setting, a secret one without what it is set to."""
+        for field in msgspec.structs.fields(self):
+            value = getattr(self, field.name)
+            yield field.name, _hidden(value) if is_secret(field.type) else value
+
+    def __repr__(self) -> str:
+        """Write the settings as Python would, secrets hidden."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
 def about(text: str) -> Meta:
@@ -96,6 +110,7 @@ class Fetch(Section, frozen=True, kw_only=True):
     ] = ""
     headers: Annotated[
         dict[str, str],
+        SECRET,
         about("Further request headers. Authorization and Cookie go only to hosts that seeds name."),
     ] = {}
     ca_file: Annotated[str, about("PEM file of certificate authorities to trust besides the system's.")] = ""
@@ -113,6 +128,35 @@ class Fetch(Section, frozen=True, kw_only=True):
     lowest_rate_after: Annotated[Seconds, about("Time before the lowest rate counts.")] = 10.0
     max_body: Annotated[Bytes, about("Bytes of a body on the wire, at most.")] = 10 * 1024**2
     redirects: Annotated[Count, about("Redirects in a row, at most.")] = 20
+
+
+class Login(Section, frozen=True, kw_only=True):
+    """What one origin is shown of you, and no other."""
+
+    user: Annotated[str, about("User name of HTTP Basic authentication.")] = ""
+    password: Annotated[str, SECRET, about("Its password.")] = ""
+    headers: Annotated[
+        dict[str, str], SECRET, about("Request headers, such as Authorization or Cookie; none of them is archived.")
+    ] = {}
+    certificate: Annotated[
+        str, about("PEM file of the client certificate, and of those that lead to its authority.")
+    ] = ""
+    key: Annotated[str, about("PEM file of its private key, where that is not in the same file.")] = ""
+    key_password: Annotated[str, SECRET, about("What the private key is encrypted with.")] = ""
+
+
+class Access(Section, frozen=True, kw_only=True):
+    """How the crawl gets in where not everybody may: through a proxy, with log-ins, with client certificates."""
+
+    proxy: Annotated[
+        str,
+        SECRET,
+        about("HTTP proxy that all requests go through, written as http://user:password@host:port."),
+    ] = ""
+    origins: Annotated[
+        dict[str, Login],
+        about("What single origins are shown, by scheme, host and port. For each there may be these settings."),
+    ] = {}
 
 
 class Parse(Section, frozen=True, kw_only=True):
@@ -189,40 +233,11 @@ class Config(Section, frozen=True, kw_only=True):
     traps: Traps = Traps()
     politeness: Politeness = Politeness()
     fetch: Fetch = Fetch()
+    access: Access = Access()
     parse: Parse = Parse()
     store: Store = Store()
     recrawl: Recrawl = Recrawl()
     limits: Limits = Limits()
-
-
-_UNITS: dict[str, dict[str, float]] = {
-    "seconds": {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800},
-    "bytes": {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
-    | {
-        name: 1024**power
-        for power, names in enumerate(("k kib", "m mib", "g gib", "t tib"), 1)
-        for name in names.split()
-    },
-}
-_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
-
-
-def quantity(text: str, unit: Literal["seconds", "bytes"]) -> float:
-    """Read ``90``, ``15m``, ``1h30m`` as seconds, or ``512``, ``10MiB``, ``2G`` as bytes.
-
-    Raises:
-        ValueError: the text is neither a number nor numbers with units of that kind.
-    """
-    factors, total, at = _UNITS[unit], 0.0, 0
-    while match := _PART.match(text, at):
-        number, name = match.groups()
-        if name.lower() not in factors or (not name and match.span() != (0, len(text))):
-            break
-        total, at = total + float(number) * factors[name.lower()], match.end()
-        if at == len(text) and math.isfinite(total):
-            return total
-    example = "90, 15m or 1h30m" if unit == "seconds" else "512, 10MiB or 2G"
-    raise ValueError(f"{text!r} is not a {'duration' if unit == 'seconds' else 'size'}, such as {example}")
 
 
 def read(text: str, *, where: str | None = None) -> dict[str, Any]:
@@ -291,6 +306,15 @@ def unit_of(annotation: Any) -> Literal["seconds", "bytes"] | None:
         if unit in ("seconds", "bytes"):
             return unit  # type: ignore[no-any-return]
     return None
+
+
+def is_secret(annotation: Any) -> bool:
+    """Tell whether a setting must not be shown."""
+    return any((meta.extra or {}).get("secret") for meta in getattr(annotation, "__metadata__", ()))
+
+
+def _hidden(value: Any) -> Any:
+    return dict.fromkeys(value, "***") if isinstance(value, Mapping) else value and "***"
 
 
 def description_of(annotation: Any) -> str:

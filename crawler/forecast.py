@@ -119,7 +119,7 @@ class Forecaster:
 
 async def forecasts(config: Config, seeds: AsyncIterable[str]) -> AsyncIterator[Forecast]:
     """Open a client of our own, and say of each seed what would become of it."""
-    async with Session(config.fetch) as session:
+    async with Session(config.fetch, config.access) as session:
         fetch = HttpFetcher(session, config.fetch, max_retry_after=config.politeness.max_retry_after)
         async for forecast in Forecaster(config, fetch).foretell(seeds):
             yield forecast

@@ -109,7 +109,7 @@ class Parts:
         await self._threads("imports", 1)(import_module, "crawler.stages.fetch_aiohttp")  # 200 ms, in which
         from crawler.net.session import Session  # noqa: PLC0415  -- the workers get ready and the loop goes on
 
-        self.session = await stack.enter_async_context(Session(config.fetch))
+        self.session = await stack.enter_async_context(Session(config.fetch, config.access))
         if self._extract:
             await self.processes.ready()
         self.bodies.open(lambda: Threads("bodies", 1))

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from crawler.cli.arguments import COMMAND_LINE_DEFAULTS
 from crawler.cli.render import default_toml
 from crawler.cli.settings import load
-from crawler.config import Config, Section, build, description_of, quantity
+from crawler.config import Config, Login, Section, build, description_of
 from crawler.errors import ConfigError
+from crawler.units import quantity
 
 FOLDER = Path(__file__).parent.parent / "config"
 SETTINGS = [
@@ -123,6 +124,39 @@ def test_a_file_that_is_no_toml_is_an_error_that_names_it(tmp_path: Path) -> Non
 def test_a_file_that_is_missing_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read \(No such file or directory\)"):
         load(tmp_path / "none.toml")
+
+
+def test_the_example_of_a_login_is_valid_once_it_is_not_commented_out_any_more() -> None:
+    begin = default_toml().index('# [access.origins."')
+    example = default_toml()[begin : default_toml().index("\n\n", begin)]
+
+    settings = tomllib.loads("\n".join(line.removeprefix("# ") for line in example.splitlines()))
+
+    assert build(settings).access.origins == {"https://example.org": Login()}
+    assert settings["access"]["origins"]["https://example.org"].keys() == set(Login.__struct_fields__)
+
+
+def test_every_setting_of_a_login_is_described_in_sentences() -> None:
+    for setting in msgspec.structs.fields(Login):
+        about = description_of(setting.type)
+
+        assert (about[:1].isupper(), about[-1:]) == (True, "."), setting.name
+
+
+def test_no_secret_is_shown_where_settings_are() -> None:
+    login = Login(user="ann", password="pa55", headers={"X-Token": "pa55"}, key_password="pa55")
+    config = build(
+        {
+            "access": {"proxy": "http://me:pa55@proxy.example:3128", "origins": {"https://a.example": {}}},
+            "fetch": {"headers": {"Authorization": "pa55"}},
+        }
+    )
+
+    shown = f"{login!r} {config!r} {list(login.__rich_repr__())}"
+
+    assert "pa55" not in shown
+    assert "user='ann'" in shown
+    assert "headers={'Authorization': '***'}" in shown
 
 
 def test_what_is_rendered_is_toml() -> None:

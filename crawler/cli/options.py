@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from crawler.config import UNLIMITED_DEPTH, Config, description_of, quantity, unit_of
+from crawler.config import UNLIMITED_DEPTH, Config, description_of, unit_of
+from crawler.units import quantity
 
 SHORT_CHOICES = 12
 """Characters up to which the values of a choice stand beside the flag; longer ones stand in its help."""

@@ -13,9 +13,10 @@ import msgspec
 
 from crawler.cli.arguments import COMMAND_LINE_DEFAULTS, flag_of
 from crawler.cli.options import base_of
-from crawler.config import Config, description_of, unit_of
+from crawler.config import Config, Section, description_of, unit_of
 
 WIDTH = 100
+EXAMPLE = "https://example.org"
 HEAD = """\
 # Every setting of a crawl, with what it means and its default.
 # Copy what you want to change into a file of your own and give it with --config; a flag wins over the file.
@@ -34,7 +35,26 @@ def _section(name: str, section: Any) -> str:
     for field in msgspec.structs.fields(section):
         default = COMMAND_LINE_DEFAULTS.get(name, {}).get(field.name, getattr(section, field.name))
         lines += ["", *_about(f"{name}.{field.name}", field.type), f"{field.name} = {_value(default, field.type)}"]
+        if nested := _nested(field.type):
+            lines += ["#", *_example(f"{name}.{field.name}", nested)]
     return "\n".join(lines) + "\n"
+
+
+def _nested(annotation: Any) -> type[Section] | None:
+    """Return what stands in a table of tables, such as what is for each origin."""
+    kinds = get_args(base_of(annotation)) or (None,)
+    return kinds[-1] if isinstance(kinds[-1], type) and issubclass(kinds[-1], Section) else None
+
+
+def _example(target: str, section: type[Section]) -> list[str]:
+    """Write a table of one name, commented out, with what it may say."""
+    lines = [f'# [{target}."{EXAMPLE}"]']
+    for field in msgspec.structs.fields(section):
+        lines += [
+            *(f"# {line}" for line in _about(f"{target}.{field.name}", field.type)),
+            f"# {field.name} = {_value(getattr(section(), field.name), field.type)}",
+        ]
+    return lines
 
 
 def _about(target: str, annotation: Any) -> list[str]:

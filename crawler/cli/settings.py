@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.cli.arguments import COMMAND_LINE_DEFAULTS, Arguments, flag_of
-from crawler.config import Config, build, read
+from crawler.config import Access, Config, build, read
 from crawler.errors import ConfigError
 
 Settings = dict[str, dict[str, Any]]
@@ -29,6 +29,7 @@ def config_of(arguments: Arguments) -> Config:
     except ConfigError as error:
         raise ConfigError(_as_flags(str(error), arguments.settings)) from error
     _check_ca_file(config, given="fetch.ca_file" in arguments.settings, where=arguments.config)
+    _check_access(config, arguments.config)
     return config
 
 
@@ -75,3 +76,17 @@ def _check_ca_file(config: Config, *, given: bool, where: Path | None) -> None:
         name = "--ca-file" if given else "fetch.ca_file"
         blame = None if given or where is None else str(where)
         raise ConfigError(f"{name}: {config.fetch.ca_file} cannot be read ({error.strerror})", where=blame) from error
+
+
+def _check_access(config: Config, where: Path | None) -> None:
+    """See to it that log-ins, certificates and proxy can be used, before anything is begun."""
+    if config.access == Access():
+        return
+    from crawler.net.access import Logins  # noqa: PLC0415  -- seldom wanted, and TLS takes its time
+    from crawler.net.proxy import proxy_of  # noqa: PLC0415
+
+    try:
+        Logins(config.access, config.fetch.ca_file)
+        proxy_of(config.access.proxy)
+    except ConfigError as error:
+        raise ConfigError(str(error), where=str(where)) from error

@@ -78,6 +78,7 @@ class Outcome(StrEnum):
     CONNECT_TIMEOUT = "connect_timeout", State.FAILED, Retry.USUAL, "no connection within the time allowed"
     CONNECT_UNREACHABLE = "connect_unreachable", State.FAILED, Retry.USUAL, "no route to the address"
     CONNECT_FAILED = "connect_failed", State.FAILED, Retry.USUAL, "no connection, for another reason"
+    PROXY_FAILED = "proxy_failed", State.FAILED, Retry.USUAL, "the proxy cannot be reached, or refuses the request"
     ADDRESS_BLOCKED = "address_blocked", State.FAILED, Retry.NEVER, "the address is private or reserved"
     TLS_EXPIRED = "tls_expired", State.FAILED, Retry.NEVER, "the certificate has expired"
     TLS_UNTRUSTED = "tls_untrusted", State.FAILED, Retry.NEVER, "the certificate is not signed by a trusted authority"

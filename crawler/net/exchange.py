@@ -67,7 +67,16 @@ class Exchange:
     blocked: str = ""
     """An address that it may not be sent to."""
     out_of_files: bool = False
+    proxy: str = ""
+    """Host and port of the proxy that it goes through; empty if there is none."""
+    let_through: bool = False
+    """Whether the proxy has taken it, so that what fails from now on is no longer the proxy's."""
     line: Line | None = None
+
+    @property
+    def address(self) -> str:
+        """The IP address of the host that answers; empty if that is not known, as behind a proxy."""
+        return self.line.address if self.line is not None and not self.proxy else ""
 
     def connecting(self) -> None:
         """Take note that no kept connection was at hand."""
@@ -76,7 +85,9 @@ class Exchange:
 
     def found(self, guard: Guard, host: str, addresses: Iterable[str]) -> None:
         """Take note of what a host's name stands for; to be called before any socket is made for it."""
-        if self.trusted:
+        if self.proxy:
+            self.inward = frozenset(addresses)  # who names a proxy means it, wherever it is
+        elif self.trusted:
             self.inward = guard.inward(host, addresses)
 
     def new_socket(self, guard: Guard, address: tuple[Any, ...]) -> socket.socket:
@@ -117,6 +128,7 @@ class Exchange:
     def connected(self, line: Line) -> None:
         """Take note that the request goes out now."""
         self.sent, self.sent_at = asyncio.get_running_loop().time(), time.time()
+        self.let_through = True
         if self.fresh:
             self.connect = self.sent - self.began - self.dns
         if self.fresh or self.waited:

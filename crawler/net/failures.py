@@ -7,7 +7,9 @@ what aiohttp says of HTTP is in :mod:`crawler.net.session_failures`.
 from __future__ import annotations
 
 import errno
+import os
 import ssl
+from collections.abc import Sequence
 
 from crawler.core.outcomes import Outcome
 from crawler.net.exchange import Exchange
@@ -25,6 +27,8 @@ _ERRNO = {
 }
 _CERTIFICATE = {10: Outcome.TLS_EXPIRED, 9: Outcome.TLS_EXPIRED, 62: Outcome.TLS_HOSTNAME, 64: Outcome.TLS_HOSTNAME}
 """By OpenSSL's X509_V_ERR_* numbers; every other means that nobody trusted vouches for it."""
+_TLS_REASONS = {"TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate"}
+"""What OpenSSL says, where a person would say it otherwise."""
 _NXDOMAIN = (1, 4)
 """ARES_ENODATA and ARES_ENOTFOUND."""
 _DNS_TIMEOUT = (3, 11, 12)
@@ -34,18 +38,30 @@ _DNS_TIMEOUT = (3, 11, 12)
 def failure(error: BaseException, exchange: Exchange) -> tuple[Outcome, str]:
     """Give the failure of a request its name; the detail says what was seen."""
     causes = causes_of(error)
-    return connection_failure(error, causes, exchange) or system_failure(causes, exchange) or unknown(error, exchange)
+    return connection_failure(causes, exchange) or system_failure(causes, exchange) or unknown(error, exchange)
 
 
-def connection_failure(
-    error: BaseException, causes: list[BaseException], exchange: Exchange
-) -> tuple[Outcome, str] | None:
+def connection_failure(causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:
     """Name what kept a connection from being made: the name, the guard, or TLS."""
     if exchange.resolving:
-        return _dns_failure(causes), str(error) or type(error).__name__
+        return _dns_failure(causes)
     if exchange.blocked and not exchange.sockets:
         return Outcome.ADDRESS_BLOCKED, f"{exchange.blocked} is a private or reserved address"
-    return _tls_failure(causes)
+    if exchange.proxy and not exchange.let_through:
+        return Outcome.PROXY_FAILED, f"{exchange.proxy}: {seen(causes)}"
+    lost = None if exchange.line is None else exchange.line.lost
+    return _tls_failure(causes if lost is None else [*causes, lost])
+
+
+def seen(causes: Sequence[BaseException]) -> str:
+    """Say in few words what the system or the name server said; what libraries wrap around it says no more."""
+    for cause in causes:
+        if type(cause).__name__ == "DNSError":
+            return str(cause.args[-1])
+        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno)
+    innermost = causes[-1]
+    return str(innermost) or type(innermost).__name__
 
 
 def system_failure(causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:
@@ -59,14 +75,15 @@ def system_failure(causes: list[BaseException], exchange: Exchange) -> tuple[Out
             if outcome is Outcome.CONN_RESET and not exchange.fresh and not exchange.headed:
                 # The server had closed a connection that we kept, and says so to the request on it.
                 outcome = Outcome.DISCONNECTED
-            return outcome, str(cause)
+            return outcome, os.strerror(cause.errno)
     return None
 
 
 def unknown(error: BaseException, exchange: Exchange) -> tuple[Outcome, str]:
     """Name what has no other name."""
-    outcome = Outcome.FETCH_FAILED if exchange.sent else Outcome.CONNECT_FAILED
-    return outcome, f"{type(error).__name__}: {str(error) or type(error).__name__}"
+    if exchange.sent:
+        return Outcome.FETCH_FAILED, f"{type(error).__name__}: {str(error) or type(error).__name__}"
+    return Outcome.CONNECT_FAILED, seen(causes_of(error))
 
 
 def too_late(exchange: Exchange, *, tls: bool) -> Outcome:
@@ -94,11 +111,12 @@ def causes_of(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _dns_failure(causes: list[BaseException]) -> Outcome:
+def _dns_failure(causes: list[BaseException]) -> tuple[Outcome, str]:
     code = next((cause.args[0] for cause in causes if type(cause).__name__ == "DNSError" and cause.args), None)
+    detail = seen(causes)
     if code in _NXDOMAIN:
-        return Outcome.DNS_NXDOMAIN
-    return Outcome.DNS_TIMEOUT if code in _DNS_TIMEOUT else Outcome.DNS_FAILED
+        return Outcome.DNS_NXDOMAIN, detail
+    return Outcome.DNS_TIMEOUT if code in _DNS_TIMEOUT else Outcome.DNS_FAILED, detail
 
 
 def _tls_failure(causes: list[BaseException]) -> tuple[Outcome, str] | None:
@@ -109,5 +127,6 @@ def _tls_failure(causes: list[BaseException]) -> tuple[Outcome, str] | None:
         if isinstance(cause, ssl.SSLEOFError):
             return Outcome.DISCONNECTED, "the server hung up amid the TLS handshake"
         if isinstance(cause, ssl.SSLError):
-            return Outcome.TLS_PROTOCOL, getattr(cause, "reason", None) or str(cause)
+            reason = getattr(cause, "reason", None) or str(cause)
+            return Outcome.TLS_PROTOCOL, _TLS_REASONS.get(reason, reason)
     return None

@@ -94,6 +94,16 @@ class Guard:
         self._policy = policy
         self._inward: dict[str, frozenset[str]] = {}
 
+    @property
+    def allows_all(self) -> bool:
+        """Whether every address may be reached."""
+        return self._policy == "always"
+
+    @property
+    def trusts_seeds(self) -> bool:
+        """Whether a host that a seed names may be private."""
+        return self._policy == "seeds"
+
     def inward(self, host: str, addresses: Iterable[str]) -> frozenset[str]:
         """Return the private addresses to which a host that a seed names may lead.
 

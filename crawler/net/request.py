@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import resource
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from crawler.config import Fetch
 from crawler.core.records import CrawlURL, Kind
-from crawler.core.url import host_name
+from crawler.core.url import host_key, host_name
 from crawler.errors import ConfigError
 
 KEEP_ALIVE = 30.0
@@ -34,18 +34,42 @@ _is_value = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
 
 
 class RequestHeaders:
-    """The headers that every request carries, and those that only hosts which a seed names may see.
+    """The headers that every request carries, those for hosts that a seed names, and those for one origin.
+
+    Args:
+        settings: how pages are requested.
+        for_origin: returns what is for one origin alone.
 
     Raises:
         ConfigError: one of the settings cannot be sent, or would frame the request anew.
     """
 
-    def __init__(self, settings: Fetch) -> None:
+    def __init__(self, settings: Fetch, for_origin: Callable[[str], Mapping[str, str]] = lambda _: {}) -> None:
+        self._for_origin = for_origin
         headers = request_headers(settings)
         self.open = {name: value for name, value in headers.items() if name.lower() not in _SECRET}
         self.secret = {name: value for name, value in headers.items() if name.lower() in _SECRET}
+        self._tail = request_tail(self.open)
         self._over_tls: set[str] = set()
         """Names of hosts that were sent secrets over TLS, and so get none without it."""
+
+    def private_to(self, source: CrawlURL, *, trusted: bool) -> Mapping[str, str]:
+        """Return the headers that not every request carries; ``trusted`` if a seed names the host."""
+        own, secrets = (
+            self._for_origin(host_key(source.url)),
+            self.secrets_for(source) if trusted and self.secret else None,
+        )
+        if not secrets:
+            return own
+        taken = {name.lower() for name in own}
+        return {name: value for name, value in secrets.items() if name.lower() not in taken} | dict(own)
+
+    def tail(self, origin: str) -> bytes:
+        """Return the headers of a request as bytes for the archive, without what is secret or for one origin alone."""
+        own = {name.lower() for name in self._for_origin(origin)}
+        if not own:
+            return self._tail
+        return request_tail({name: value for name, value in self.open.items() if name.lower() not in own})
 
     def secrets_for(self, source: CrawlURL) -> dict[str, str] | None:
         """Return the secret headers for a host that a seed names; none where a link or a redirect gives up TLS.
@@ -78,13 +102,23 @@ def request_headers(settings: Fetch) -> dict[str, str]:
     }
     usual = {name.lower(): name for name in headers}
     for name, value in settings.headers.items():
-        if not _is_name(name) or name.lower() in _OURS:
-            raise ConfigError(f"fetch.headers: {name!a} is no header of yours to set")
+        check_header(name, value, "fetch.headers")
         headers[usual.get(name.lower(), name)] = value
-    for name, value in headers.items():
-        if not _is_value(value):
-            raise ConfigError(f"a control character in the {name} header")
+    if not _is_value(headers["User-Agent"]):
+        raise ConfigError("a control character in the User-Agent header")
     return headers
+
+
+def check_header(name: str, value: str, where: str) -> None:
+    """Refuse a header that cannot be sent, or would frame the request anew.
+
+    Raises:
+        ConfigError: it is such a one.
+    """
+    if not _is_name(name) or name.lower() in _OURS:
+        raise ConfigError(f"{where}: {name!a} is no header of yours to set")
+    if not _is_value(value):
+        raise ConfigError(f"{where}: a control character in the {name} header")
 
 
 def request_tail(headers: Mapping[str, str]) -> bytes:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Self
 
 import aiohttp
@@ -20,8 +22,13 @@ from aiohttp.connector import Connection
 from aiohttp.resolver import AsyncResolver
 from yarl import URL
 
-from crawler.config import Fetch
+from crawler.config import Access, Fetch
+from crawler.core.records import CrawlURL
+from crawler.core.url import host_key
+from crawler.net.access import Logins
+from crawler.net.exchange import Exchange
 from crawler.net.guard import Guard
+from crawler.net.proxy import Names, proxy_of
 from crawler.net.request import DNS_TTL, KEEP_ALIVE, MOST_ADDRESSES, RequestHeaders, room_for_connections, tls_context
 from crawler.net.wire import Wire, current
 
@@ -41,9 +48,12 @@ class _Connector(aiohttp.TCPConnector):
         """Connections that nobody uses, in the order in which they were kept; some may be closed by now."""
 
     def _wire(self) -> Wire:
-        # Called when TCP has connected, before TLS.
-        current.get().handshaking = True
-        return Wire(self._loop)
+        # Called when TCP has connected, before TLS; where a proxy opens a tunnel, a second time within that.
+        exchange, wire = current.get(), Wire(self._loop)
+        exchange.handshaking = exchange.let_through or not exchange.proxy
+        if not exchange.handshaking:
+            wire.expect_head(0)  # the proxy's answer to CONNECT
+        return wire
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Connection:  # noqa: ASYNC109  aiohttp's signature
         connection = await super().connect(req, traces, timeout)
@@ -59,6 +69,10 @@ class _Connector(aiohttp.TCPConnector):
         make = partial(super()._create_connection, req, traces, timeout)
         return await current.get().connection(make, lambda: self._let_go(len(self._kept)))
 
+    async def _start_tls_connection(self, *arguments: Any, **options: Any) -> Any:
+        current.get().let_through = True  # the proxy has opened a tunnel
+        return await super()._start_tls_connection(*arguments, **options)
+
     async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
         exchange = current.get()
         paused = exchange.paused()
@@ -68,7 +82,7 @@ class _Connector(aiohttp.TCPConnector):
     async def _resolve_host(self, host: str, port: int, traces: Any = None) -> list[ResolveResult]:
         loop, exchange = asyncio.get_running_loop(), current.get()
         began = loop.time()
-        exchange.resolving = True
+        exchange.resolving = not exchange.proxy  # else the name is the proxy's
         addresses = await self.resolved(host, port, traces)
         exchange.resolving = False
         exchange.dns += loop.time() - began
@@ -101,12 +115,29 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class Session:
-    """One client for a whole crawl: ``async with Session(...) as session``."""
+    """One client for a whole crawl: ``async with Session(...) as session``.
 
-    def __init__(self, settings: Fetch, resolver: AbstractResolver | None = None) -> None:
+    Args:
+        settings: how pages are requested.
+        access: proxy, log-ins and client certificates.
+        resolver: looks up names; by default by c-ares.
+
+    Raises:
+        ConfigError: one of the settings cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Fetch,
+        access: Access = Access(),  # noqa: B008  frozen
+        *,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
         self._settings = settings
         self._resolver = resolver
-        self.headers = RequestHeaders(settings)
+        self._logins = Logins(access, settings.ca_file)
+        self.headers = RequestHeaders(settings, self._logins.headers)
+        self.proxy = proxy_of(access.proxy)
         self._guard = Guard(settings.allow_private)
         self.connections = 0
 
@@ -133,19 +164,47 @@ class Session:
             max_field_size=MAX_HEADER_LINE,
             max_headers=MAX_HEADERS,
         )
+        self._names = Names(self._look_up, trusted_for=DNS_TTL)
         # A second request that nobody asked for would break the host's delay; there is no public switch.
         self.client._retry_connection = False  # noqa: SLF001
         return self
 
     async def locate(self, url: str) -> str:
         """Return the IP address at which a URL's host would be asked first; empty if there is none."""
+        addresses = await (self._look_up(url) if self.proxy is None else self._names.addresses(url))
+        return next(iter(addresses), "")
+
+    async def _look_up(self, url: str) -> tuple[str, ...]:
         where = URL(url, encoded=True)
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 found = await self._connector.resolved(where.raw_host or "", where.port or 0)
         except (OSError, TimeoutError):
-            return ""
-        return found[0]["host"] if found else ""
+            return ()
+        return tuple(address["host"] for address in found)
+
+    async def get(self, source: CrawlURL, exchange: Exchange, asked: Mapping[str, str]) -> aiohttp.ClientResponse:
+        """Send the request for a URL, and return its answer as soon as the header is complete."""
+        url, proxy = URL(source.url, encoded=True), self.proxy
+        headers = self.headers.private_to(source, trusted=exchange.trusted)
+        options: dict[str, Any] = {}
+        if (tls := self._logins.tls(host_key(source.url))) is not None:
+            options["ssl"] = tls
+        if proxy is not None:
+            exchange.proxy = proxy.name
+            await self._names.check(source.url, exchange, self._guard)
+            options["proxy"] = proxy.url
+            if url.scheme == "https":
+                options["proxy_headers"] = proxy.headers
+            else:
+                headers = {**headers, **proxy.headers}
+        answer = await self.client.get(url, headers={**headers, **asked} or None, allow_redirects=False, **options)
+        if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy is not None and url.scheme == "http":
+            answer.close()
+            raise aiohttp.ClientHttpProxyError(
+                answer.request_info, (), status=answer.status, message=answer.reason or ""
+            )
+        return answer
 
     @property
     def lookups(self) -> int:

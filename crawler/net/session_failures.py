@@ -15,13 +15,20 @@ def failure(error: BaseException, exchange: Exchange) -> tuple[Outcome, str]:
     """Give the failure of a request its name; the detail says what was seen."""
     causes = causes_of(error)
     return (
-        connection_failure(error, causes, exchange)
+        _refused_by_proxy(error, exchange)
+        or connection_failure(causes, exchange)
         or _our_refusal(causes, exchange)
         or _hung_up(error)
         or system_failure(causes, exchange)
         or _http_failure(error, causes)
         or unknown(error, exchange)
     )
+
+
+def _refused_by_proxy(error: BaseException, exchange: Exchange) -> tuple[Outcome, str] | None:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Outcome.PROXY_FAILED, f"{exchange.proxy}: {error.status} {error.message}".rstrip()
+    return None
 
 
 def _our_refusal(causes: list[BaseException], exchange: Exchange) -> tuple[Outcome, str] | None:

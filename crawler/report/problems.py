@@ -26,7 +26,7 @@ ADVICE: dict[Outcome, str] = {
     Outcome.HTTP_UNEXPECTED: _SITE,
     Outcome.HTTP_MALFORMED: "is it a web server, and is http:// or https:// right for this port?",
     Outcome.HEADER_TOO_LARGE: _SITE,
-    Outcome.REDIRECT_LOOP: "such pages often want cookies or a login, which the crawl does not have",
+    Outcome.REDIRECT_LOOP: "such pages often want cookies or a login; access.origins in a --config file can give them",
     Outcome.REDIRECT_LIMIT: "if the site means it, raise fetch.redirects in a --config file",
     Outcome.REDIRECT_BAD: _SITE,
     Outcome.SCHEME_BLOCKED: "nothing to do: the page leads to what is no web page",
@@ -38,6 +38,7 @@ ADVICE: dict[Outcome, str] = {
     Outcome.CONNECT_TIMEOUT: _LOOK,
     Outcome.CONNECT_UNREACHABLE: "check this machine's network; a host with IPv6 alone needs IPv6 here too",
     Outcome.CONNECT_FAILED: _LOOK,
+    Outcome.PROXY_FAILED: "check access.proxy in the --config file, its user and password, and the proxy itself",
     Outcome.ADDRESS_BLOCKED: "if the host is yours, name it as a seed, or allow it with --allow-private always",
     Outcome.TLS_EXPIRED: "the site's owner must renew its certificate; check this machine's clock too",
     Outcome.TLS_UNTRUSTED: "if the authority is your own, name its certificate with --ca-file",
@@ -72,5 +73,8 @@ def advice(problem: Problem) -> str:
     if problem.status in GONE:
         return "dead links; pages.jsonl names under `via` the page that each was found on"
     if problem.status in REFUSED:
-        return "the site wants a login, or does not want this crawler; its owner can tell, so give a --contact"
+        return (
+            "the site wants a login (access.origins in a --config file), or does not want this crawler;"
+            " its owner can tell, so give a --contact"
+        )
     return _BY_NAME.get(problem.outcome, "")

@@ -34,6 +34,7 @@ _HOST_FAILS = frozenset(
         Outcome.DNS_FAILED,
         Outcome.DNS_NXDOMAIN,
         Outcome.DNS_TIMEOUT,
+        Outcome.PROXY_FAILED,
         Outcome.TLS_TIMEOUT,
         Outcome.HEAD_TIMEOUT,
     }

@@ -56,7 +56,6 @@ class Answer:
         "_max_retry_after",
         "_most",
         "_size",
-        "_source",
         "_start",
         "detail",
         "head",
@@ -64,12 +63,13 @@ class Answer:
         "outcome",
         "request",
         "retry_after",
+        "source",
         "status",
         "truncated",
     )
 
     def __init__(self, source: CrawlURL, exchange: Exchange, *, max_retry_after: float) -> None:
-        self._source = source
+        self.source = source
         self._exchange = exchange
         self._max_retry_after = max_retry_after
         # Of a robots.txt the beginning is of use even where all of it would be too much.
@@ -91,9 +91,9 @@ class Answer:
         self._exchange.headed = now
         self.status, self.head = status, head
         self.outcome = outcome_of(status)
-        if self.outcome is Outcome.REDIRECT and self._source.kind is not Kind.ROBOTS:
+        if self.outcome is Outcome.REDIRECT and self.source.kind is not Kind.ROBOTS:
             target, limit = Headers(head).get("location"), self._exchange.settings.redirects
-            self.outcome, self.location, detail = follow(self._source, target, limit=limit)
+            self.outcome, self.location, detail = follow(self.source, target, limit=limit)
             self.detail = printable(detail)
         elif self.outcome is not None:
             self.detail = printable(f"{status} {reason}".rstrip())
@@ -102,7 +102,7 @@ class Answer:
 
     def refuses(self, announced: int) -> bool:
         """Tell whether a body of so many bytes is not even begun to be read."""
-        if announced <= self._most or self._source.kind is Kind.ROBOTS:
+        if announced <= self._most or self.source.kind is Kind.ROBOTS:
             return False
         self.cut("length", Outcome.TOO_LARGE, f"{announced} bytes announced")
         return True
@@ -137,7 +137,7 @@ class Answer:
 
     def late(self) -> None:
         """Take note that the time is up."""
-        late = too_late(self._exchange, tls=self._source.url.startswith("https:"))
+        late = too_late(self._exchange, tls=self.source.url.startswith("https:"))
         self.cut("time" if self._exchange.headed else "", late, "")
 
     def fetched(self, began_at: float, ended: float) -> Fetched:
@@ -152,7 +152,7 @@ class Answer:
             reused=not exchange.fresh,
         )
         return Fetched(
-            self._source,
+            self.source,
             began_at,
             exchange.sent_at,
             self.outcome,
@@ -162,7 +162,7 @@ class Answer:
             self.head,
             self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks),
             self.truncated,
-            exchange.line.address if exchange.line is not None and self.head else "",
+            exchange.address if self.head else "",
             self.location,
             self.retry_after,
             timings,

@@ -11,8 +11,8 @@ from yarl import URL
 
 from crawler.config import Fetch
 from crawler.core.records import CrawlURL, Fetched
+from crawler.core.url import host_key
 from crawler.net.exchange import Exchange
-from crawler.net.request import request_tail
 from crawler.net.session import Session
 from crawler.net.session_failures import failure
 from crawler.net.wire import Wire, current
@@ -32,7 +32,6 @@ class HttpFetcher:
         self._session = session
         self._settings = settings
         self._max_retry_after = max_retry_after
-        self._request_tail = request_tail(session.headers.open)
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
 
     async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
@@ -46,11 +45,8 @@ class HttpFetcher:
         token = current.set(exchange)
         try:
             async with deadline:
-                url = URL(source.url, encoded=True)
-                secrets = session.headers.secrets_for(source) if trusted else None
                 asked = conditions(source)
-                headers = {**asked, **(secrets or {})} if asked else secrets
-                response = await session.client.get(url, headers=headers, allow_redirects=False)
+                response = await session.get(source, exchange, asked)
                 try:
                     self._head(answer, response, exchange, asked)
                     await self._body(answer, response)
@@ -71,7 +67,7 @@ class HttpFetcher:
         assert isinstance(wire, Wire)  # noqa: S101  there is no answer without a connection
         line = f"GET {url.raw_path_qs} HTTP/1.1\r\nHost: {_host(url)}\r\n"
         line += "".join(f"{name}: {value}\r\n" for name, value in asked.items())
-        answer.request = line.encode() + self._request_tail
+        answer.request = line.encode() + self._session.headers.tail(host_key(answer.source.url))
         head = wire.take_head() or _rebuilt_head(response)
         answer.headed(self._clock(), response.status, response.reason or "", head)
 

@@ -57,6 +57,31 @@ def test_a_mistake_on_the_command_line_is_blamed_on_the_flag(profile: Path) -> N
         config_of(parse(["a", "--config", str(profile), "--include", "("]))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[access]\nproxy = "socks5://me:pa55@host:1080"\n', "access.proxy: 'socks5://host:1080' is not the URL"),
+        (
+            '[access.origins."https://a.example"]\nusr = "me"\n',
+            "access.origins[...]: object contains unknown field `usr`",
+        ),
+        ('[access.origins."a.example"]\nuser = "me"\n', "access.origins: 'a.example' is no origin"),
+        (
+            '[access.origins."https://a.example"]\ncertificate = "none.pem"\n',
+            'access.origins."https://a.example": the certificate or its key cannot be used (No such file or directory)',
+        ),
+    ],
+)
+def test_a_login_that_cannot_be_used_is_found_before_anything_happens(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as refused:
+        config_of(parse(["a", "--config", str(path)]))
+
+    assert str(refused.value).startswith(f"{path}: {said}")
+
+
 def test_an_authority_that_cannot_be_read_is_found_before_anything_happens(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--ca-file: none\.pem cannot be read \(No such file or directory\)"):
         config_of(parse(["a", "--ca-file", "none.pem"]))
