@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpa
 from crawler.account import Account
 from crawler.config import Config
 from crawler.core.document import Document
+from crawler.core.host_queues import Again
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
 from crawler.errors import UsageError
@@ -192,7 +193,7 @@ class Crawler:
 
     # inside
 
-    def _queued(self, url: CrawlURL) -> None:
+    def _queued(self, url: CrawlURL | Again) -> None:
         if self._engine is not None:
             self._engine.queued(url)
 

@@ -17,7 +17,7 @@ from itertools import islice
 from time import perf_counter
 
 from crawler.config import Config
-from crawler.core.host_queues import HostQueues, Wait
+from crawler.core.host_queues import Again, HostQueues, Wait
 from crawler.core.ledger import Feed
 from crawler.core.records import CrawlURL, Kind, Page
 from crawler.core.tally import Tally
@@ -168,9 +168,12 @@ class Engine:
         self.stop_reason = self.stop_reason or reason
         self._changed.ring()
 
-    def queued(self, url: CrawlURL) -> None:
-        """Take note of a URL that has become known and is to be crawled."""
-        self._queues.add(url, self._now())
+    def queued(self, url: CrawlURL | Again) -> None:
+        """Take note of a URL that has become known and is to be crawled, or of some that are to be crawled again."""
+        if isinstance(url, Again):
+            self._queues.again(url, self._now())
+        else:
+            self._queues.add(url, self._now())
         self._changed.ring()
         if self._queues.hungry:
             self._hungry.ring()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from crawler.config import UNLIMITED_DEPTH, Config
 from crawler.core.concurrency import Concurrency
 from crawler.core.evidence import Rules
-from crawler.core.host_queues import HostQueues
+from crawler.core.host_queues import Again, HostQueues
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
 from crawler.executors import Processes, Threads
@@ -88,7 +88,7 @@ class Parts:
         self.tuning: Tuning | None = None
         """What changes settings while the crawl runs; None if they are fixed."""
 
-    async def open(self, queued: Callable[[CrawlURL], None], begin: Begin) -> None:
+    async def open(self, queued: Callable[[CrawlURL | Again], None], begin: Begin) -> None:
         """Open everything; ``queued`` is told of each URL that becomes known and is to be crawled.
 
         Raises:

@@ -48,6 +48,10 @@ class HostQueue:
     shown: bool = False
     """Whether one of its pages has been fetched: before that, nobody knows how many there are."""
     cursor: int = 0
+    behind: bool = False
+    """Whether rows before the cursor have been queued again."""
+    dry: bool = False
+    """Whether the backlog is only of these."""
     loading: bool = False
     in_flight: int = 0
     unfinished: int = 0

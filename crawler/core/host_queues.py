@@ -32,6 +32,9 @@ from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.robots import Robots
 
+_FIRST = -1
+"""The cursor of a host that is read from its first row; 0 would open it anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -48,6 +51,14 @@ class Want:
     after: int
     """Rows beyond this one."""
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Finished URLs of a host that have been queued again; they are on disk."""
+
+    host: str
+    count: int
 
 
 class HostQueues:
@@ -134,9 +145,27 @@ class HostQueues:
         self._known += queue.shown
         if queue.backlog or queue.loading or len(queue.waiting) >= self._share():
             queue.backlog += 1
+            queue.dry = False
             self._thirst(queue)
         else:
             self._take(queue, url, now)
+
+    def again(self, urls: Again, now: float) -> None:
+        """Take note of URLs that have become queued again: their rows may lie before what the host has loaded.
+
+        They are loaded when all else of the host is committed, since then what is queued on disk is these alone.
+        """
+        queue = self.hosts.get(urls.host)
+        if queue is None:
+            self._unknown_host(urls.host)
+            return
+        queue.known += urls.count
+        self._known += urls.count * queue.shown
+        queue.backlog += urls.count
+        queue.behind = True
+        self._thirst(queue)
+        self._turn_back(queue)
+        self._schedule(queue, now)
 
     def open(self, queue: HostQueue, urls: Iterable[CrawlURL], queued: int, now: float) -> None:
         """Bring a host into memory, with its first URLs.
@@ -155,9 +184,13 @@ class HostQueues:
 
     def loaded(self, host: str, urls: Iterable[CrawlURL], now: float) -> None:
         """Take the URLs that :meth:`wants` asked for."""
-        queue = self.hosts[host]
+        queue, before = self.hosts[host], self.hosts[host].backlog
         queue.loading = False
         self._load(queue, urls, now)
+        if queue.behind and queue.backlog == before:  # what is left lies before the cursor
+            self._thirsty.discard(queue)
+            queue.dry = True
+            self._turn_back(queue)
 
     def retry(self, url: CrawlURL, now: float) -> None:
         """Take back a URL that is to be tried again at ``url.due``."""
@@ -244,7 +277,9 @@ class HostQueues:
 
         A host that is let go of earlier would come back from there with it, and the page would be fetched twice.
         """
-        self.hosts[host].unfinished -= 1
+        queue = self.hosts[host]
+        queue.unfinished -= 1
+        self._turn_back(queue)
 
     def located(self, host: str, address: str, now: float) -> None:
         """Take note of the IP address at which a host is; what it has in flight counts there."""
@@ -324,8 +359,15 @@ class HostQueues:
             self._take(queue, url, now)
         self._thirst(queue)
 
+    def _turn_back(self, queue: HostQueue) -> None:
+        """Read a host from its first row once more, when nothing is queued on disk but what is not in memory."""
+        if not queue.dry or queue.waiting or queue.later or queue.loading or queue.unfinished:
+            return
+        queue.cursor, queue.behind, queue.dry = _FIRST, False, False
+        self._thirst(queue)
+
     def _thirst(self, queue: HostQueue) -> None:
-        if queue.backlog and not queue.loading and len(queue.waiting) <= self._share() // 4:
+        if queue.backlog and not queue.loading and not queue.dry and len(queue.waiting) <= self._share() // 4:
             self._thirsty.add(queue)
 
     def _take(self, queue: HostQueue, url: CrawlURL, now: float) -> None:

@@ -27,6 +27,8 @@ _ENTRIES = {"url": Kind.LISTED, "sitemap": Kind.SITEMAP, "item": Kind.LISTED, "e
 _URLS = frozenset({"loc", "link", "guid"})
 _DATES = frozenset({"lastmod", "pubDate", "updated", "date"})
 _LOOKS_LIKE_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<|\xff\xfe<|\xfe\xff\0<").match
+_DAY = 86_400.0
+_LONG_DATE = len("2026-11-25")
 _ZONE = re.compile(r"\s*([+-])(\d\d):?(\d\d)$")
 
 
@@ -180,13 +182,16 @@ def _local(name: str) -> str:
 
 
 def moment(text: str) -> float | None:
-    """Read a time as sitemaps (W3C Datetime), Atom (RFC 3339) and RSS (RFC 822) write it; None if it is none."""
+    """Read a time as sitemaps (W3C Datetime), Atom (RFC 3339) and RSS (RFC 822) write it; None if it is none.
+
+    A day stands for its end: the page may have changed at any time of it, so an earlier look that day was too early.
+    """
     if not text or len(text) > 64:
         return None
     if text[:4].isdigit():
         try:
             at = datetime.fromisoformat(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
-            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() + (_DAY if len(text) == _LONG_DATE else 0)
         except (ValueError, OverflowError):
             return None
     zone = _ZONE.search(text)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crawler.config import Config
-from crawler.core.host_queues import Want
+from crawler.core.host_queues import Again, Want
 from crawler.core.ledger import Stage
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Page
@@ -61,7 +61,7 @@ class Commit:
         journal: Journal,
         thread: Threads,
         stage: Stage,
-        queued: Callable[[CrawlURL], None],
+        queued: Callable[[CrawlURL | Again], None],
     ) -> None:
         self._folder = folder
         self._journal = journal
@@ -78,7 +78,7 @@ class Commit:
         out: Path | None,
         config: Config,
         stage: Stage,
-        queued: Callable[[CrawlURL], None],
+        queued: Callable[[CrawlURL | Again], None],
         *,
         begin: Begin,
         seams: Seams,

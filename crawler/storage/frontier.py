@@ -11,6 +11,7 @@ by :meth:`Frontier.flush` at its end, since a statement for many rows costs half
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
@@ -20,7 +21,7 @@ import msgspec
 
 from crawler.config import UNLIMITED_DEPTH, Scope, Traps
 from crawler.core.fingerprint import fingerprint
-from crawler.core.host_queues import Want
+from crawler.core.host_queues import Again, Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.schedule import UNDECIDED, Standing
@@ -32,9 +33,11 @@ from crawler.seams import URLScope
 from crawler.storage.callers import theirs
 from crawler.storage.database import Database
 from crawler.storage.hosts import Hosts
+from crawler.storage.renewal import Outdating
 from crawler.storage.roots import Roots
 from crawler.storage.waiting import Waiting
 
+_DAY = 86_400.0
 _ASKED_AT_ONCE = 10_000
 _SAME_DEPTH = frozenset({Kind.REDIRECT, Kind.SITEMAP})
 """What leads no further away from the seeds."""
@@ -90,6 +93,7 @@ class Frontier:
         self._rule = ScopeRule(scope)
         self._traps = traps
         self._waiting = Waiting(database.connection)
+        self._outdating = Outdating(database.connection)
         self._rows: list[tuple[object, ...]] = []
         self._ended: list[tuple[object, ...]] = []
         self._postponed: list[tuple[object, ...]] = []
@@ -149,19 +153,31 @@ class Frontier:
                     queued.append(found)
         return queued
 
-    def renew(self, dates: Iterable[tuple[str, float]]) -> None:
-        """Make pages due that, as a sitemap says, have changed since they were fetched.
+    def renew(self, dates: Iterable[tuple[str, float]], round_: int, *, now: float) -> list[Again]:
+        """Queue pages again that, as a sitemap says, have changed since they were fetched.
 
-        One pass over all known URLs, which is what having no index by fingerprint costs here.
+        Each is fetched once a round: one that was fetched in this round is due in the next.
+
+        Args:
+            dates: URLs, and when each last changed, Unix seconds; more than a day from now is no news.
+            round_: the round that goes on; the first has nothing to fetch again.
+            now: Unix seconds.
         """
-        wanted = [(fingerprint(url, self._key), at) for url, at in dates]
-        self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (mark INTEGER PRIMARY KEY, at REAL)")
-        self._connection.execute("DELETE FROM wanted")
-        self._connection.executemany("INSERT OR REPLACE INTO wanted VALUES (?, ?)", wanted)
-        self._connection.execute(
-            "UPDATE url SET due = 0 FROM wanted, page p WHERE url.state > 0 AND url.host > 0 AND url.due > 0"
-            " AND wanted.mark = url.fingerprint AND p.id = url.page AND p.fetched_at < wanted.at"
+        if round_ <= 1:
+            return []
+        marks = ((fingerprint(url, self._key), at) for url, at in dates if at <= now + _DAY)
+        found = self._outdating.find(marks, round_)
+        now = [page for page in found if not page.in_this_round]
+        many = self._connection.executemany
+        many("UPDATE url SET due = 0 WHERE id = ?", [(page.id,) for page in found if page.in_this_round])
+        many(
+            "UPDATE url SET state = 0, outcome = NULL, attempts = 0, due = 0 WHERE id = ?", [(page.id,) for page in now]
         )
+        for page in now:
+            self._count(State(page.state), page.outcome, -1)
+            self._count(State.QUEUED, "", 1)
+            self.hosts.take_again(page.host)
+        return [Again(host, count) for host, count in Counter(page.host for page in now).items()]
 
     def reconsider(self) -> list[CrawlURL] | None:
         """Take back URLs that were refused and, by the seeds and settings of now, belong to the crawl.

@@ -44,6 +44,12 @@ class Hosts:
         self._changed.add(host)
         return host.id
 
+    def take_again(self, key: str) -> None:
+        """Count one URL more as queued, which was counted when it first was."""
+        host = self._host(key)
+        host.queued += 1
+        self._changed.add(host)
+
     def release(self, key: str) -> None:
         """Count one URL less as queued: it has ended."""
         host = self._host(key)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from crawler import __version__
 from crawler.config import Config
-from crawler.core.host_queues import Want
+from crawler.core.host_queues import Again, Want
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Held, Kind, Page, Place
 from crawler.errors import StorageError
@@ -63,8 +63,8 @@ class Committed:
 
     pages: list[Page | None]
     """One per attempt, in order; None where the URL is to be tried again."""
-    queued: list[CrawlURL]
-    """New URLs to be crawled."""
+    queued: list[CrawlURL | Again]
+    """New URLs to be crawled, and how many are to be crawled again."""
 
 
 class Journal:
@@ -288,7 +288,7 @@ class Journal:
             outlinks = (*outlinks, (Kind.REDIRECT, fetched.location))
         result.queued.extend(self.frontier.discover(source, outlinks))
         if parsed and parsed.dates:
-            self.frontier.renew(parsed.dates)
+            result.queued.extend(self.frontier.renew(parsed.dates, self._rounds.now.number, now=fetched.began_at))
         page = self._pages.add(attempt, place, self._rounds.now.number)
         self.frontier.finish(source, attempt.outcome, attempt.standing, page=page, round_=self._rounds.now.number)
 

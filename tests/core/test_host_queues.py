@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.host_queue import HostQueue
-from crawler.core.host_queues import HostQueues, Wait, Want
+from crawler.core.host_queues import Again, HostQueues, Wait, Want
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.robots import Robots
@@ -318,3 +318,91 @@ def test_a_clock_set_back_by_a_day_keeps_no_host_and_no_url_waiting_for_a_day() 
     assert fetch(made, now + 60.0) == url(2, due=now + day)
     made.done(url(2), now + 60.0)
     assert made.next(now + 61.0) == url(1)
+
+
+class Disk:
+    """One host's rows, and the crawl of them: what is queued, in flight, and how often each was handed out."""
+
+    def __init__(self, rows: int) -> None:
+        self.made = HostQueues(delay=0.0, per_host=3, robots=False, window=16)
+        self.queued = dict.fromkeys(range(1, rows + 1), True)
+        self.given: list[int] = []
+        self.again: set[int] = set()
+        self.flying: list[CrawlURL] = []
+        first = [url(row) for row in range(1, min(rows, 16) + 1)]
+        self.made.open(HostQueue(A, 0.0), first, rows, 0.0)
+
+    def take(self) -> None:
+        turn = self.made.next(0.0)
+        if isinstance(turn, CrawlURL):
+            assert self.queued[turn.id], "it is committed already"
+            assert turn not in self.flying, "it is being fetched already"
+            self.made.sent(A, 0.0)
+            self.given.append(turn.id)
+            self.flying.append(turn)
+
+    def commit(self) -> None:
+        if self.flying:
+            turn = self.flying.pop()
+            self.made.done(turn, 0.0)
+            self.queued[turn.id] = False
+            self.made.finished(A)
+
+    def fail(self) -> None:
+        if self.flying:
+            turn = self.flying.pop()
+            self.made.done(turn, 0.0)
+            self.given.remove(turn.id)
+            self.made.retry(turn, 0.0)
+            self.made.finished(A)
+
+    def load(self) -> None:
+        for want in list(self.made.wants()):
+            rows = [row for row, queued in self.queued.items() if queued and row > want.after]
+            self.made.loaded(A, [url(row) for row in rows[: want.limit]], 0.0)
+
+    def discover(self) -> None:
+        row = len(self.queued) + 1
+        self.queued[row] = True
+        self.made.add(url(row), 0.0)
+
+    def renew(self) -> None:
+        """Queue half of what has ended, and has not been queued again before."""
+        ended = [row for row, queued in self.queued.items() if not queued and row not in self.again]
+        chosen = ended[::2]
+        self.again.update(chosen)
+        self.queued.update(dict.fromkeys(chosen, True))
+        if chosen:
+            self.made.again(Again(A, len(chosen)), 0.0)
+
+    def to_the_end(self) -> None:
+        for _ in range(1_000):
+            if self.made.drained:
+                return
+            self.load()
+            self.take()
+            self.commit()
+        raise AssertionError("it does not end")
+
+
+ACTIONS = ["take", "commit", "load", "discover", "renew", "fail"]
+
+
+@given(rows=st.integers(1, 60), actions=st.lists(st.sampled_from(ACTIONS), max_size=150))
+def test_what_is_queued_again_is_handed_out_once_more_and_only_once(rows: int, actions: list[str]) -> None:
+    disk = Disk(rows)
+
+    for action in actions:
+        getattr(disk, action)()
+    disk.to_the_end()
+
+    assert not any(disk.queued.values())
+    assert sorted(disk.given) == sorted([*disk.queued, *disk.again])
+
+
+def test_what_is_queued_again_of_a_host_that_memory_has_let_go_of_makes_it_wanted() -> None:
+    made = queues()
+
+    made.again(Again(A, 3), 0.0)
+
+    assert list(made.wants()) == [Want(A, after=0, limit=4_096)]

@@ -34,7 +34,7 @@ def test_a_sitemap_lists_pages_and_when_they_changed() -> None:
 
     assert listing is not None
     assert listing.links == {"http://a/1?x=1&y=2": Kind.LISTED, "http://b/2": Kind.LISTED}
-    assert listing.dates == {"http://a/1?x=1&y=2": 1_795_564_800.0}
+    assert listing.dates == {"http://a/1?x=1&y=2": 1_795_651_200.0}, "the end of that day"
 
 
 def test_an_index_lists_sitemaps_and_never_itself() -> None:
@@ -141,7 +141,7 @@ def test_nothing_hostile_takes_long(hostile: str) -> None:
 @pytest.mark.parametrize(
     ("text", "at"),
     [
-        ("2026-11-25", 1_795_564_800.0),
+        ("2026-11-25", 1_795_564_800.0 + 86_400),
         ("2026-11", 1_793_491_200.0),
         ("2026", 1_767_225_600.0),
         ("2026-11-25T02:00:00+02:00", 1_795_564_800.0),
