@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -34,11 +34,10 @@ SECRET = Meta(extra={"secret": True})
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A group of settings that belong to one concern; shown without its secrets."""
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
-        """Yield each setting, a secret one without what it is set to."""
-        for field in msgspec.structs.fields(self):
-            value = getattr(self, field.name)
-            yield field.name, _hidden(value) if is_secret(field.type) else value
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return each setting, a secret one without what it is set to."""
+        fields = [(field, getattr(self, field.name)) for field in msgspec.structs.fields(self)]
+        return [(field.name, _hidden(value) if is_secret(field.type) else value) for field, value in fields]
 
     def __repr__(self) -> str:
         """Write the settings as Python would, secrets hidden."""

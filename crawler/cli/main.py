@@ -102,7 +102,7 @@ def _crawl(arguments: Arguments, words: list[str], name: str) -> int:
     if arguments.dry_run:
         from crawler.cli.dry_run import dry_run  # noqa: PLC0415
 
-        return dry_run(config, Seeds(sources, warn=say), _loop_factory())
+        return dry_run(arguments, config, Seeds(sources, warn=say), _loop_factory())
     onlookers, log = Onlookers(arguments), RunLog(arguments.log, arguments.out)
     held: list[str] = []
     report, code, trouble = None, Exit.INTERNAL, ""

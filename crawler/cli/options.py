@@ -113,7 +113,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
     ),
     "before, again and every night": (
         Option(
-            ("--dry-run",), "dry_run", about="Say what the seeds would do; fetch nothing but robots.txt.", takes="flag"
+            ("--dry-run",), "dry_run", about="Say what this run would do; fetch nothing but robots.txt.", takes="flag"
         ),
         Option(("--rebuild",), "rebuild", about="Make a damaged state anew from the folder's archive.", takes="flag"),
         Option(("--recrawl",), "recrawl", about="Crawl a folder that is complete once more, all of it.", takes="flag"),

@@ -207,6 +207,8 @@ class Commit:
         self._stage.batches += 1
         for url in committed.queued:
             self._queued(url)
+        for urls in committed.again:
+            self._queued(urls)
         share = 1e9 * len(attempts)
         return [(page, cost.ran / share, cost.cpu / share) for page in committed.pages]
 

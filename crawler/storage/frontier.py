@@ -167,17 +167,18 @@ class Frontier:
             return []
         marks = ((fingerprint(url, self._key), at) for url, at in dates if at <= now + _DAY)
         found = self._outdating.find(marks, round_)
-        now = [page for page in found if not page.in_this_round]
+        again = [page for page in found if not page.in_this_round]
         many = self._connection.executemany
         many("UPDATE url SET due = 0 WHERE id = ?", [(page.id,) for page in found if page.in_this_round])
         many(
-            "UPDATE url SET state = 0, outcome = NULL, attempts = 0, due = 0 WHERE id = ?", [(page.id,) for page in now]
+            "UPDATE url SET state = 0, outcome = NULL, attempts = 0, due = 0 WHERE id = ?",
+            [(page.id,) for page in again],
         )
-        for page in now:
+        for page in again:
             self._count(State(page.state), page.outcome, -1)
             self._count(State.QUEUED, "", 1)
             self.hosts.take_again(page.host)
-        return [Again(host, count) for host, count in Counter(page.host for page in now).items()]
+        return [Again(host, count) for host, count in Counter(page.host for page in again).items()]
 
     def reconsider(self) -> list[CrawlURL] | None:
         """Take back URLs that were refused and, by the seeds and settings of now, belong to the crawl.

@@ -63,8 +63,10 @@ class Committed:
 
     pages: list[Page | None]
     """One per attempt, in order; None where the URL is to be tried again."""
-    queued: list[CrawlURL | Again]
-    """New URLs to be crawled, and how many are to be crawled again."""
+    queued: list[CrawlURL]
+    """New URLs to be crawled."""
+    again: list[Again]
+    """Those that are to be crawled again, by host."""
 
 
 class Journal:
@@ -150,7 +152,7 @@ class Journal:
                 self._synced += time.perf_counter() - began
                 self._give(pages, last)
             finished = iter(zip(pages, stand, strict=True))
-            result = Committed([], [])
+            result = Committed([], [], [])
             with self._transaction():
                 for attempt in attempts:
                     page, where = next(finished) if attempt.again is None else (None, NOWHERE)
@@ -288,7 +290,7 @@ class Journal:
             outlinks = (*outlinks, (Kind.REDIRECT, fetched.location))
         result.queued.extend(self.frontier.discover(source, outlinks))
         if parsed and parsed.dates:
-            result.queued.extend(self.frontier.renew(parsed.dates, self._rounds.now.number, now=fetched.began_at))
+            result.again.extend(self.frontier.renew(parsed.dates, self._rounds.now.number, now=fetched.began_at))
         page = self._pages.add(attempt, place, self._rounds.now.number)
         self.frontier.finish(source, attempt.outcome, attempt.standing, page=page, round_=self._rounds.now.number)
 

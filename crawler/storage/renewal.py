@@ -56,7 +56,7 @@ class Outdating:
             " CROSS JOIN host ON host.id = url.host",
             (round_,),
         )
-        return [Outdated(*row[:4], bool(row[4])) for row in rows]
+        return [Outdated(id_, host, state, outcome, bool(now)) for id_, host, state, outcome, now in rows]
 
     def _index(self) -> None:
         if self._indexed:
