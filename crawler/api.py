@@ -219,10 +219,15 @@ class Crawler:
             probe.stop()
         self._report = report = await account.final(ending, self._now())
         if self._out is not None:
-            from crawler.report.page.page import html  # noqa: PLC0415  -- 20 ms, of use at the end only
-
-            await parts.commit.write_reports({REPORT: encode(report), PAGE: html(report)})
+            await parts.commit.write_reports(partial(_reports, report))
         return report
+
+
+def _reports(report: Report) -> dict[str, bytes]:
+    """Write a report in its forms, which takes some 50 ms: in a thread."""
+    from crawler.report.page.page import html  # noqa: PLC0415  -- of use at the end only
+
+    return {REPORT: encode(report), PAGE: html(report)}
 
 
 def _begin(*, fresh: bool, rebuild: bool, recrawl: Literal["all", "due"] | None) -> Begin:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from crawler.pipeline import Locator
     from crawler.stages.fetch import Fetcher
 
+_TAKE_LONG = ("crawler.stages.fetch_aiohttp", "crawler.engine", "crawler.stages.fetch_by")
+"""The HTTP client, 200 ms to import, and what needs it."""
 _MOST_WORKERS = 8
 """More parse workers than one loop can feed."""
 _MIRROR_THREADS = 4
@@ -106,10 +108,12 @@ class Parts:
         self.processes: Processes[Task, Result] = Processes(rules, config.parse.workers or _workers())
         self.processes.start()
         stack.push_async_callback(self.processes.close)
-        await self._threads("imports", 1)(import_module, "crawler.stages.fetch_aiohttp")  # 200 ms, in which
-        from crawler.net.session import Session  # noqa: PLC0415  -- the workers get ready and the loop goes on
+        beside = self._threads("imports", 1)  # of the loop, which goes on, while the workers get ready
+        for module in _TAKE_LONG:
+            await beside(import_module, module)
+        from crawler.net.session import Session  # noqa: PLC0415
 
-        self.session = await stack.enter_async_context(Session(config.fetch, config.access))
+        self.session = await stack.enter_async_context(await beside(Session, config.fetch, config.access))
         if self._extract:
             await self.processes.ready()
         self.bodies.open(lambda: Threads("bodies", 1))

@@ -117,6 +117,8 @@ class _Connector(aiohttp.TCPConnector):
 class Session:
     """One client for a whole crawl: ``async with Session(...) as session``.
 
+    To make one blocks for some 50 ms, in which the certificates to trust are read; to open it does not.
+
     Args:
         settings: how pages are requested.
         access: proxy, log-ins and client certificates.
@@ -135,6 +137,7 @@ class Session:
     ) -> None:
         self._settings = settings
         self._resolver = resolver
+        self._tls = tls_context(settings.ca_file)
         self._logins = Logins(access, settings.ca_file)
         self.headers = RequestHeaders(settings, self._logins.headers)
         self.proxy = proxy_of(access.proxy)
@@ -150,7 +153,7 @@ class Session:
             resolver=self._resolver,
             ttl_dns_cache=DNS_TTL,
             keepalive_timeout=KEEP_ALIVE,
-            ssl=tls_context(self._settings.ca_file),
+            ssl=self._tls,
             socket_factory=self._socket,
         )
         self.client = aiohttp.ClientSession(

@@ -181,10 +181,11 @@ class Commit:
         folder = self._folder
         return await self._thread(lambda: EarlierArchive(folder.lost_runs() if folder else ()))
 
-    async def write_reports(self, reports: Mapping[str, bytes]) -> None:
-        """Put reports, by their names, beside the archive."""
-        if self._folder is not None:
-            await self._thread(self._folder.write_reports, reports)
+    async def write_reports(self, reports: Callable[[], Mapping[str, bytes]]) -> None:
+        """Put reports, made by a function in the journal's thread, beside the archive by their names."""
+        folder = self._folder
+        if folder is not None:
+            await self._thread(lambda: folder.write_reports(reports()))
 
     async def close(self) -> None:
         """Finish the batch that runs, close the archive's segment, let go of the folder, and end the thread."""
