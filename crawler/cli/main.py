@@ -13,6 +13,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ _YOUNG = 50_000
 but pages in flight are some thousand objects, and the usual 700 have them looked through again and again:
 8 % of the loop's time. The price is some MB of rings that wait. A library leaves this to its host."""
 
+_COMMANDS = ("verify", "report", "why", "urls")
+"""What else the command can do than crawl; each is a function in the module of its name."""
 _WELL = (Exit.COMPLETE, Exit.LIMIT)
 """Ends that were wanted, so that a quiet command has nothing to say."""
 
@@ -77,18 +80,9 @@ def _answer(words: list[str], name: str) -> int:
 
 def _dispatch(words: list[str], name: str) -> int:
     first = words[0] if words else ""
-    if first == "verify" and not Path(first).is_file():
-        from crawler.cli.verify import verify  # noqa: PLC0415
-
-        return verify(words[1:], name)
-    if first == "report" and not Path(first).is_file():
-        from crawler.cli.report import report  # noqa: PLC0415
-
-        return report(words[1:], name)
-    if first == "why" and not Path(first).is_file():
-        from crawler.cli.why import why  # noqa: PLC0415
-
-        return why(words[1:], name)
+    if first in _COMMANDS and not Path(first).is_file():
+        command: Callable[[list[str], str], int] = getattr(import_module(f"crawler.cli.{first}"), first)
+        return command(words[1:], name)
     return _crawl(parse(words, name=name), words, name)
 
 
