@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
 
+from msgspec.structs import replace
+
 from crawler.account import Account
 from crawler.config import Config
 from crawler.core.document import Document
@@ -110,6 +112,8 @@ class Crawler:
         config = config or Config()
         self._begin = _begin(fresh=fresh, rebuild=rebuild, recrawl=recrawl)
         self._out = None if out is None else Path(out)
+        if config.snapshot.to and config.store.mirror:
+            raise UsageError("snapshot.to and store.mirror contradict each other: a snapshot holds no mirror")
         if out is None and (asked := _needs_folder(config, self._begin)):
             raise UsageError(f"{asked} needs an output folder")
         self._engine: Engine | None = None
@@ -209,6 +213,8 @@ class Crawler:
         folder = "" if self._out is None else str(self._out)
         account = self._account = Account(parts, engine, probe, seeds=seeds, folder=folder, started_at=self._started_at)
         await account.look_back()
+        if parts.snapshots:
+            parts.snapshots.start(parts.commit, engine.fail)
         probe.start()
         try:
             ending = await engine.run(seeds)
@@ -218,6 +224,9 @@ class Crawler:
         finally:
             probe.stop()
         self._report = report = await account.final(ending, self._now())
+        if parts.snapshots:
+            await parts.snapshots.last()
+            self._report = report = replace(report, snapshot=parts.snapshots.told())
         if self._out is not None:
             await parts.commit.write_reports(partial(_reports, report))
         return report
@@ -245,6 +254,8 @@ def _needs_folder(config: Config, begin: Begin) -> str:
         return "rebuild" if begin is Begin.REBUILD else "recrawl"
     if config.store.mirror:
         return "store.mirror"
+    if config.snapshot.to:
+        return "snapshot.to"
     return "limits.max_disk" if config.limits.max_disk else ""
 
 

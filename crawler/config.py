@@ -197,6 +197,23 @@ class Store(Section, frozen=True, kw_only=True):
     ] = "full"
 
 
+class Snapshot(Section, frozen=True, kw_only=True):
+    """Where the output folder is copied to while the crawl goes on, so that it survives its machine."""
+
+    to: Annotated[
+        str,
+        about(
+            "Place in an object store to go on from when the machine is lost, such as s3://bucket/crawl or"
+            " file:///mnt/share/crawl. Credentials and region come from the environment, as for other tools"
+            " of that store. It needs the extra named cluster."
+        ),
+    ] = ""
+    endpoint: Annotated[str, about("Address of an S3-compatible store that is not Amazon's.")] = ""
+    every: Annotated[Seconds, about("Time from one snapshot to the next; 0 is by pages alone, and at the end.")] = 300.0
+    pages: Annotated[Count, about("Pages after which a snapshot is taken even earlier; 0 is by time alone.")] = 0
+    keep: Annotated[AtLeastOne, about("Snapshots kept in the place, the newest ones.")] = 3
+
+
 class Recrawl(Section, frozen=True, kw_only=True):
     """When a page is looked at again, in a later crawl of the same folder (--since-last)."""
 
@@ -235,6 +252,7 @@ class Config(Section, frozen=True, kw_only=True):
     access: Access = Access()
     parse: Parse = Parse()
     store: Store = Store()
+    snapshot: Snapshot = Snapshot()
     recrawl: Recrawl = Recrawl()
     limits: Limits = Limits()
 

@@ -168,6 +168,11 @@ class Engine:
         self.stop_reason = self.stop_reason or reason
         self._changed.ring()
 
+    def fail(self, error: BaseException) -> None:
+        """End at once, and raise this: something that the crawl rests on has failed."""
+        self._failure = self._failure or error
+        self._changed.ring()
+
     def queued(self, url: CrawlURL | Again) -> None:
         """Take note of a URL that has become known and is to be crawled, or of some that are to be crawled again."""
         if isinstance(url, Again):
@@ -269,8 +274,7 @@ class Engine:
 
     def _heard(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._failure = self._failure or error
-            self._changed.ring()
+            self.fail(error)
 
     def _out_of_time(self) -> None:
         self.limit = self.limit or f"{self._limits.max_time:g} seconds passed"

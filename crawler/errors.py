@@ -9,9 +9,12 @@ Two kinds of trouble only: *a page failed* is an :class:`~crawler.core.outcomes.
     │   └── SeedError       no seed can be read
     ├── FolderError         the output folder
     │   ├── FolderBusy      another crawl holds it                              exit 75
+    │   │   └── Overtaken   another crawl has gone on from its snapshot         exit 75
     │   ├── FolderDamaged   its state is damaged, foreign or newer              exit 65
+    │   │   └── SnapshotDamaged  an object is not what the manifest says        exit 65
     │   └── FolderUnusable  it cannot be created or written                     exit 73
     ├── StorageError        a write failed while crawling (disk full, I/O)      exit 74
+    │   └── StoreUnreachable  the object store does not answer, or refuses      exit 74
     ├── WorkersLost         parse workers die as fast as they are started       exit 1
     └── NoBody              a page that was asked for its body has none         (the library only)
 """
@@ -56,8 +59,16 @@ class FolderBusy(FolderError):
     """Say that another crawl holds the output folder."""
 
 
+class Overtaken(FolderBusy):
+    """Say that another crawl has gone on from a snapshot of this folder, so this one may write no more."""
+
+
 class FolderDamaged(FolderError):
     """Say that the folder's state is damaged, foreign, or written by a newer version."""
+
+
+class SnapshotDamaged(FolderDamaged):
+    """Say that a snapshot cannot be restored: an object is missing, or is not what its manifest says."""
 
 
 class FolderUnusable(FolderError):
@@ -66,6 +77,10 @@ class FolderUnusable(FolderError):
 
 class StorageError(CrawlerError):
     """Say that a write failed while crawling; what was committed before it stands."""
+
+
+class StoreUnreachable(StorageError):
+    """Say that the object store of snapshots does not answer, or refuses; what was committed in the folder stands."""
 
 
 class WorkersLost(CrawlerError):

@@ -31,6 +31,7 @@ from crawler.stages.parse import Parse
 from crawler.stages.parse_worker import ParseOptions, Result, Task, parse, prepare
 from crawler.stages.quarantine import KeepSample
 from crawler.stages.replay import Replay
+from crawler.stages.snapshot import TakeSnapshots
 from crawler.storage import quarantine
 from crawler.storage.mirror import Mirror
 from crawler.tuning import Tuning, most_slots
@@ -87,6 +88,8 @@ class Parts:
         self._keep_sample: KeepSample | None = None
         self._mirror: WriteMirror | None = None
         self._replay: Replay | None = None
+        self.snapshots: TakeSnapshots | None = None
+        """What copies the folder to an object store; None if nothing does."""
         self.tuning: Tuning | None = None
         """What changes settings while the crawl runs; None if they are fixed."""
 
@@ -97,8 +100,14 @@ class Parts:
             FolderError, ConfigError: as :class:`crawler.Crawler` says.
         """
         config, stack = self._config, self._stack
+        if config.snapshot.to and self._out is not None:
+            thread = self._threads("snapshot", 1)
+            self.snapshots = TakeSnapshots(config.snapshot, self._out, thread, self._now)
+            await self.snapshots.begin(begin)
         self.commit = await Commit.open(self._out, config, self.ledger.commit, queued, begin=begin, seams=self._seams)
         stack.push_async_callback(self.commit.close)
+        if self.snapshots:
+            stack.push_async_callback(self.snapshots.close)
         rules = _worker_rules(
             config,
             extract=self._extract,

@@ -95,7 +95,7 @@ def test_the_commands_of_other_pages_are_scripts_of_ours_or_can_be_parsed(page: 
         assert command.startswith(OURS), page
         assert os.access(ROOT / command, os.X_OK), page
         assert (
-            command != "scripts/crawl" or not arguments or arguments[0] == "urls" or parse(arguments).seeds
+            command != "scripts/crawl" or not arguments or arguments[0] in {"restore", "urls"} or parse(arguments).seeds
         )
 
 

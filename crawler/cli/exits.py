@@ -80,4 +80,6 @@ def exit_of_report(report: Report, *, fail_on: float | None = None) -> Exit:
     judged = report.ending in {"complete", "limit"} and report.pages
     if fail_on is not None and judged and 100 * report.failed > fail_on * report.pages:
         return Exit.FAILED_TOO_MANY
+    if report.snapshot is not None and not report.snapshot.complete:
+        return Exit.STORAGE
     return _BY_ENDING[report.ending]

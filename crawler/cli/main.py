@@ -36,7 +36,7 @@ _YOUNG = 50_000
 but pages in flight are some thousand objects, and the usual 700 have them looked through again and again:
 8 % of the loop's time. The price is some MB of rings that wait. A library leaves this to its host."""
 
-_COMMANDS = ("verify", "report", "why", "urls")
+_COMMANDS = ("verify", "report", "why", "urls", "restore")
 """What else the command can do than crawl; each is a function in the module of its name."""
 _WELL = (Exit.COMPLETE, Exit.LIMIT)
 """Ends that were wanted, so that a quiet command has nothing to say."""

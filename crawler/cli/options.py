@@ -120,6 +120,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(("--since-last",), "since_last", about="Crawl it once more, but only what is due.", takes="flag"),
         _set("--sitemaps", "scope.sitemaps", takes="flag"),
         _set("--max-disk", "limits.max_disk", "SIZE"),
+        _set("--snapshot-to", "snapshot.to", "URL"),
         Option(("--serve",), "serve", "HOST:PORT", "Show the crawl while it runs: a page, /metrics and /healthz."),
         Option(("--metrics-file",), "metrics_file", "PATH", "Keep Prometheus metrics there, for the node exporter."),
         Option(("--log",), "log", "FILE", "Add a line to this file for each run, however it ends."),

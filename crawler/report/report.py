@@ -226,6 +226,29 @@ class HostLeft(Record, frozen=True, kw_only=True):
     queued: int
 
 
+class SnapshotReport(Record, frozen=True, kw_only=True):
+    """The copy of the folder in an object store, from which the crawl can go on elsewhere."""
+
+    place: str
+    number: int
+    taken_at: float | None = None
+    """None if none has been taken."""
+    pages: int = 0
+    """Finished URLs that it has, of all runs of the folder."""
+    behind: int = 0
+    """Finished URLs that it lacks."""
+    complete: bool = False
+    """Whether it has all that the folder had at the end."""
+    taken: int = 0
+    """Snapshots of this run."""
+    failed: int = 0
+    """Attempts at one that failed."""
+    sent: int = 0
+    """Bytes sent to the store in this run."""
+    trouble: str = ""
+    """Why the last attempt failed; empty if it did not."""
+
+
 class Problem(Record, frozen=True, kw_only=True):
     """URLs of this run that failed for one and the same cause."""
 
@@ -349,5 +372,7 @@ class Report(Record, frozen=True, kw_only=True):
     verdict: VerdictReport = VerdictReport()
     ledger: LedgerReport = LedgerReport()
     tuned: tuple[Tuned, ...] = ()
+    snapshot: SnapshotReport | None = None
+    """None if no copy is kept elsewhere."""
     history: tuple[PastRun, ...] = ()
     """The last runs in this folder before this one, oldest first."""

@@ -61,6 +61,7 @@ def text(report: Report, *, again: str = "", verify: str = "") -> str:
         _stages(report),
         _hosts(report),
         _changes(report),
+        _snapshot(report),
         _skipped(report),
         _problems(report),
         _left(report),
@@ -90,6 +91,22 @@ def _head(report: Report) -> Iterator[str]:
         if seeds.bad_count:
             parts.append(f"{count(seeds.bad_count)} not usable")
         yield f"  {', '.join(parts)}"
+
+
+def _snapshot(report: Report) -> Iterator[str]:
+    """Tell how far the copy elsewhere is behind."""
+    if (snapshot := report.snapshot) is None:
+        return
+    place = printable(snapshot.place, limit=URL_SHOWN)
+    if snapshot.complete:
+        yield f"Snapshot {count(snapshot.number)} in {place} has all of it"
+    elif snapshot.taken_at is None:
+        yield f"No snapshot has reached {place}"
+    else:
+        age = duration(max(0.0, report.ended_at - snapshot.taken_at))
+        yield f"The last snapshot in {place} is {age} old: it lacks {plural(snapshot.behind, 'finished URL')}"
+    if snapshot.trouble:
+        yield from _wrapped(snapshot.trouble)
 
 
 def _verdict(report: Report) -> Iterator[str]:

@@ -6,8 +6,9 @@ The one door to the journal: commits, seeds, robots.txt and reading back all pas
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from crawler.storage.attempt import Attempt
 from crawler.storage.earlier import EarlierArchive
 from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
+from crawler.storage.frozen import Frozen
 from crawler.storage.journal import Journal, Robots
 from crawler.storage.page_log import MOST_AT_ONCE
 from crawler.storage.rounds import Round
@@ -68,6 +70,8 @@ class Commit:
         self._thread = thread
         self._stage = stage
         self._queued = queued
+        self.committed: list[Callable[[int], None]] = []
+        """Told, on the loop, after each commit, how many URLs are finished."""
         self._batches: Batches[Attempt, tuple[Page | None, float, float]] = Batches(
             self._run, runners=1, most=MOST_AT_ONCE, most_bytes=_MOST_BYTES
         )
@@ -119,6 +123,25 @@ class Commit:
     def known(self) -> int:
         """URLs that are known; the thread may be adding some at this moment."""
         return len(self._journal.frontier)
+
+    @property
+    def finished(self) -> int:
+        """URLs that are finished, in all runs and rounds of the folder: the lines of the page log."""
+        return self._journal.finished
+
+    @property
+    def transactions(self) -> int:
+        """How often something became durable in this run."""
+        return self._journal.transactions
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[tuple[Frozen, int]]:
+        """Have the database's file left alone within; yield the folder as it stands, and how often it had changed."""
+        frozen = await self._other(lambda: (self._journal.freeze(), self._journal.transactions))
+        try:
+            yield frozen
+        finally:
+            await self._thread(self._journal.thaw)
 
     async def sow(self, urls: Sequence[str]) -> Sown:
         """Make seeds known, and let the new ones be crawled."""
@@ -210,6 +233,8 @@ class Commit:
             self._queued(url)
         for urls in committed.again:
             self._queued(urls)
+        for told in self.committed:
+            told(self.finished)
         share = 1e9 * len(attempts)
         return [(page, cost.ran / share, cost.cpu / share) for page in committed.pages]
 

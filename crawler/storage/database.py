@@ -13,9 +13,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from secrets import token_hex
+from typing import BinaryIO, Literal
 
 from crawler.errors import CrawlerError, FolderBusy, FolderDamaged, FolderUnusable, StorageError
 from crawler.storage.schema import APPLICATION, SCHEMA, TABLES, VERSION
@@ -30,6 +31,8 @@ _CLOSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FAILING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
 _MEMORY = ":memory:"
+_CHECKPOINT = 1_000
+"""Pages of the write-ahead log from which on it is moved into the database; SQLite's own default."""
 _MAKE = (
     f"BEGIN; {SCHEMA};"  # noqa: S608  only constants are put into it
     f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
@@ -44,9 +47,12 @@ class Database:
     ``started`` tells how to read a refusal: before, the folder is not fit for use; later, a write failed.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, incomplete: bool) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, *, incomplete: bool, file: BinaryIO | None = None
+    ) -> None:
         self.connection = connection
         self.path = path
+        self._file = file
         self.incomplete = incomplete
         """Whether a write-ahead log belongs to it that was not there: it may be older than the other files."""
         self.started = False
@@ -92,9 +98,50 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
 
+    def lineage(self) -> str:
+        """Return a random word that tells this database, and its copies, from all others; within a transaction."""
+        self.connection.execute("INSERT OR IGNORE INTO setting VALUES ('lineage', ?)", (token_hex(16),))
+        ((word,),) = self.connection.execute("SELECT value FROM setting WHERE name = 'lineage'").fetchall()
+        return str(word)
+
+    def freeze(self) -> int:
+        """Move all that is committed into the file itself, and leave it unchanged until :meth:`thaw`.
+
+        What is committed meanwhile stands in the write-ahead log alone, so the file is the database of this moment,
+        and may be read with :meth:`read` from another thread while commits go on.
+
+        Returns:
+            Its bytes.
+
+        Source: SQLite's documentation, PRAGMA wal_checkpoint and wal_autocheckpoint.
+        """
+        with self.refusing():
+            self.connection.execute("PRAGMA wal_autocheckpoint = 0")
+            (blocked, *_), *_ = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if blocked:
+                raise StorageError("cannot be moved out of its log", where=str(self.path))
+            ((pages,), *_) = self.connection.execute("PRAGMA page_count").fetchall()
+            ((size,), *_) = self.connection.execute("PRAGMA page_size").fetchall()
+        return int(pages) * int(size)
+
+    def thaw(self) -> None:
+        """Let what is committed be moved from the log into the file again."""
+        with self.refusing():
+            self.connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read from the file itself, which is only its own database while it is frozen; any thread may.
+
+        The file must not be opened anew for that: closing it would end SQLite's lock on it, which is the process's.
+        """
+        assert self._file is not None  # noqa: S101  -- what is in memory has no file, and is not frozen
+        return os.pread(self._file.fileno(), length, offset)
+
     def close(self) -> None:
         """Let go of the file; what was committed is moved into it from its log."""
         self.connection.close()
+        if self._file is not None:
+            self._file.close()
         if self.litter is not None:
             self.litter.unlink(missing_ok=True)
 
@@ -112,15 +159,16 @@ def open_database(folder: Path, durability: Literal["full", "normal"]) -> Databa
     try:
         if not path.exists():
             _create(path)
-        path.open("r+b").close()  # SQLite would say less clearly that it may not be written
-        incomplete = _lacks_its_log(path)
-        database = Database(
-            sqlite3.connect(path, isolation_level=None, cached_statements=64), path, incomplete=incomplete
-        )
+        with ExitStack() as opened:
+            file = opened.enter_context(path.open("r+b"))  # SQLite would say less clearly that it may not be written
+            incomplete = _lacks_its_log(path)
+            connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+            opened.pop_all()
     except sqlite3.Error as error:
         raise _refused(error, path, starting=True) from error
     except OSError as error:
         raise FolderUnusable(f"cannot be opened or written ({error.strerror})", where=str(path)) from error
+    database = Database(connection, path, incomplete=incomplete, file=file)
     try:
         with database.refusing():
             database.connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before anything is read

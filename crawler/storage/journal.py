@@ -38,6 +38,7 @@ from crawler.storage.change_log import ChangeLog, Line, is_told, line_of
 from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, memory_database, open_database, open_for_reading
 from crawler.storage.disk import Disk
 from crawler.storage.frontier import Frontier, Sown, StoredHost
+from crawler.storage.frozen import ARCHIVE, Frozen, index_of, path_of
 from crawler.storage.nowhere import NoArchive, NoPageLog
 from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
 from crawler.storage.page_table import PageTable
@@ -88,6 +89,8 @@ class Journal:
         self._folder = folder
         self._sound = True
         self._synced = 0.0
+        self.transactions = 0
+        """Since it was opened; may be asked from any thread."""
         if folder is not None:
             _refuse_older(folder, config)
         with ExitStack() as opened:
@@ -201,6 +204,34 @@ class Journal:
         """Bring queued URLs back to memory; the whole host where a want begins at row 0."""
         return [self.frontier.load(want) if want.after else self.frontier.open(want) for want in wants]
 
+    def freeze(self) -> Frozen:
+        """Close the archive's segment, and leave the database's file unchanged until :meth:`thaw`.
+
+        What stands in the folder's files now, as far as it counts, is the crawl as of this moment.
+        """
+        with self._writing():
+            self._archive.close_segment()
+            with self._transaction():
+                self._store_lengths()
+                lineage = self._database.lineage()
+            self._archive.committed()
+            size = self._database.freeze()
+        assert self._folder is not None  # noqa: S101  -- without a folder nothing asks for this
+        files = tuple(sorted((path_of(name), length) for name, (length, _) in self._files().items()))
+        indexes = tuple(index_of(self._folder, name) for name, _ in files if name.startswith(ARCHIVE))
+        return Frozen(
+            lineage=lineage,
+            at=time.time(),
+            pages=self._pages.last,
+            files=files + indexes,
+            size=size,
+            read=self._database.read,
+        )
+
+    def thaw(self) -> None:
+        """Let the database's file be changed again."""
+        self._database.thaw()
+
     def close(self) -> None:
         """End the archive's segment, and let go of all files.
 
@@ -221,6 +252,11 @@ class Journal:
                     self._archive.committed()
 
     # reading
+
+    @property
+    def finished(self) -> int:
+        """URLs that are finished, in all runs and rounds; may be asked from any thread."""
+        return self._pages.last
 
     @property
     def synced(self) -> float:
@@ -259,6 +295,7 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._database.transaction():
+            self.transactions += 1
             yield
             self.frontier.flush()
             self._pages.flush()
