@@ -218,6 +218,8 @@ class Engine:
             return None
         if most and self.tally.pages + pages >= most:
             return Feed.CLOSING
+        if (most := self._limits.max_disk) and self._commit.disk_used + self._pipeline.bytes_held >= most:
+            return Feed.CLOSING
         if self._ledger.fetching >= self._slots:
             return Feed.SLOTS
         if pages >= self.most_pages or self.bytes_waiting >= _MOST_BYTES:

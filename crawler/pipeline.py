@@ -107,6 +107,8 @@ class Pipeline:
         self._fetch = fetch
         self._locate = locate
         self._replay = replay
+        self.bytes_held = 0
+        """Of bodies that have been fetched and are not committed yet."""
 
     async def page(self, source: CrawlURL, freed: Callable[[], None]) -> Page | None:
         """Take one URL from its turn to its commit; None if it is to be tried again.
@@ -120,7 +122,14 @@ class Pipeline:
             return None
         fetched = earlier or refused or await self.fetch(source)  # LOOP
         freed()
-        fate = Fate() if refused else self.admit.judge(fetched)
+        self.bytes_held += len(fetched.body)
+        try:
+            return await self._land(fetched, Fate() if refused else self.admit.judge(fetched))
+        finally:
+            self.bytes_held -= len(fetched.body)
+
+    async def _land(self, fetched: Fetched, fate: Fate) -> Page | None:
+        """Take a URL that was fetched to its commit."""
         if fate.again is not None:
             await self.commit(_postponed(fetched, fate), 0)  # THREAD, batched
             self.admit.again(fate.again)
