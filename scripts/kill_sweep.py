@@ -25,7 +25,7 @@ def main() -> int:
     began, runs, broken = time.monotonic(), 0, 0
     sites, beyond = Sweep.hosts()
     with tempfile.TemporaryDirectory(prefix="kill_sweep-") as scratch, serve_in_thread(*sites, beyond):
-        sweep = Sweep(Path(scratch), sites, beyond)
+        sweep = Sweep(Path(scratch), sites, beyond, round_number=options.round)
         for kind in options.faults:
             for call in options.calls:
                 codes, wrong = _series(sweep, kind, call, options)
@@ -57,6 +57,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS, metavar="FAULT", help=" ".join(FAULTS))
     parser.add_argument("--first", type=int, default=1, metavar="N", help="begin with the N-th call (default 1)")
     parser.add_argument("--step", type=int, default=1, metavar="N", help="strike at every N-th only (default 1)")
+    parser.add_argument(
+        "--round", type=int, default=1, metavar="N", help="strike at this round of a folder (default 1)"
+    )
     parser.add_argument("--twice", action="store_true", help="strike once more while the crawl goes on after a fault")
     return parser.parse_args()
 

@@ -43,7 +43,9 @@ def main() -> int:
 
 def _line(done: Trial) -> str:
     verdict = "ok" if not done.wrong else "BROKEN\n  " + "\n  ".join(done.wrong)
-    counts = f"{done.pages} pages, {done.kills} kills, {done.requests} requests, {done.seconds:.1f} s"
+    counts = (
+        f"{done.pages} pages, {done.rounds} rounds, {done.kills} kills, {done.requests} requests, {done.seconds:.1f} s"
+    )
     return f"seed {done.seed}: {counts}: {verdict}"
 
 
@@ -51,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="webs to try (default 5)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="seed of the first web (default 0)")
-    parser.add_argument("--kills", type=int, default=5, metavar="K", help="kills per web, at most (default 5)")
+    parser.add_argument("--kills", type=int, default=5, metavar="K", help="kills per web (default 5)")
     parser.add_argument("--pages", type=int, default=60, metavar="P", help="URLs per web (default 60)")
     parser.add_argument("--max-time", type=float, default=600, metavar="SECONDS", help="begin no web after this")
     parser.add_argument("--keep", metavar="DIR", help="leave the output folders here, to be looked at")

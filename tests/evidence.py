@@ -17,6 +17,8 @@ from warcio.archiveiterator import ArchiveIterator
 from crawler.core.warc_reader import Member, WarcError, members
 
 ANSWERS = ("response", "revisit")
+WELL = (200, 304)
+"""Statuses of pages that are there; the second one only where a page was asked for on condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,11 @@ class Record:
 
 @dataclass(slots=True)
 class Evidence:
-    """The answers in the archive, the lines of the page log, and what is wrong with their form."""
+    """The answers in the archive, the lines of both logs, and what is wrong with their form."""
 
     records: list[Record] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
@@ -48,13 +51,20 @@ class Evidence:
         evidence = cls()
         for segment in sorted((folder / "archive").glob("*.warc.gz*")):
             evidence._read_segment(segment)
-        evidence._read_log(folder / "pages.jsonl")
+        evidence.lines = evidence._read_log(folder / "pages.jsonl")
+        evidence.changes = evidence._read_log(folder / "changes.jsonl")
         return evidence
+
+    def since(self, earlier: Evidence) -> Evidence:
+        """Return what has been added to an earlier state of the folder."""
+        known = {(record.segment, record.offset) for record in earlier.records}
+        records = [record for record in self.records if (record.segment, record.offset) not in known]
+        return Evidence(records, self.lines[len(earlier.lines) :], self.changes[len(earlier.changes) :])
 
     @property
     def pages(self) -> list[Record]:
-        """The records of answers with status 200."""
-        return [record for record in self.records if record.status == 200]
+        """The records of pages that are there."""
+        return [record for record in self.records if record.status in WELL]
 
     def _read_segment(self, segment: Path) -> None:
         name, found = segment.name.removesuffix(".open"), list[Record]()
@@ -71,15 +81,16 @@ class Evidence:
         if ours != _by_warcio(segment):
             self.wrong.append(f"I3 warcio reads other records from {segment.name} than the strict reader")
 
-    def _read_log(self, log: Path) -> None:
-        text = log.read_bytes() if log.exists() else b""
+    def _read_log(self, log: Path) -> list[dict[str, Any]]:
+        text, found = log.read_bytes() if log.exists() else b"", list[dict[str, Any]]()
         for number, line in enumerate(text.splitlines(keepends=True), 1):
             try:
-                self.lines.append(json.loads(line))
+                found.append(json.loads(line))
             except ValueError:
-                self.wrong.append(f"I7 line {number} of pages.jsonl is no JSON: {line[:60]!r}")
+                self.wrong.append(f"I7 line {number} of {log.name} is no JSON: {line[:60]!r}")
         if text and not text.endswith(b"\n"):
-            self.wrong.append("I7 the last line of pages.jsonl is cut off")
+            self.wrong.append(f"I7 the last line of {log.name} is cut off")
+        return found
 
 
 def _record(segment: str, member: Member) -> Record:

@@ -7,68 +7,24 @@ in one of their many spellings, so the closure is a walk over node numbers and n
 Every host's front page is a seed, and the crawl's scope is those hosts.
 Besides what can be reached there are things that must not be: pages named only in comments, scripts and binary bodies,
 a whole site that many links lead to but no seed names, and, if robots.txt is obeyed, the folders it closes.
+
+A web comes out in editions, for crawls in rounds; :mod:`tests.editions` says what becomes of its nodes.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import dataclass
 from typing import Self
 
-from crawler.testing.answers import Faults
 from crawler.testing.site import Site
+from tests.editions import with_fates
 from tests.markup import anchor, document
+from tests.nodes import BEYOND, CLOSED, Kind, Node, random_nodes
 from tests.spelling import Spot, spell
 
-CLOSED = "/closed/"
 ROBOTS = f"User-agent: *\nDisallow: {CLOSED}\n"
-LONGEST_CHAIN = 4
-"""Redirects in a row, at most; a crawler may give up on very many."""
-
-_FOLDERS = ("", "docs/", "docs/api/", "caf%C3%A9/", "a%20b/c/", "x/%E2%82%AC/", "~me/", "a/b/c/d/")
-_QUERIES = ("", "", "", "", "?q=1", "?x=a%20b&y=%C3%A9", "?next=/docs/")
-
-
-class Kind(Enum):
-    """What a node answers."""
-
-    PAGE = "page"
-    BINARY = "binary"
-    TWIN = "twin"
-    """The same bytes as another page or binary."""
-    REDIRECT = "redirect"
-    MISSING = "missing"
-
-
-_MIX = {Kind.PAGE: 60, Kind.BINARY: 8, Kind.TWIN: 9, Kind.REDIRECT: 16, Kind.MISSING: 7}
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One URL of the web. Links are numbers of nodes; ``BEYOND`` is the site that no seed names."""
-
-    host: int
-    path: str
-    kind: Kind
-    links: tuple[int, ...] = ()
-    """Where the page leads, with repetitions; a redirect has one."""
-    named: tuple[int, ...] = ()
-    """Nodes that the body names where no link is."""
-    twin: int = -1
-    absolute: bool = False
-    """Whether links are written with their host, so that the same bytes mean the same elsewhere."""
-    status: int = 200
-    faults: Faults = field(default_factory=Faults)
-
-    @property
-    def closed(self) -> bool:
-        """Whether robots.txt disallows it."""
-        return self.path.startswith(CLOSED)
-
-
-BEYOND = -1
 
 
 @dataclass(slots=True)
@@ -82,20 +38,23 @@ class Web:
     """Whether robots.txt is obeyed by the crawl that is judged."""
     sites: tuple[Site, ...] = ()
     beyond: Site | None = None
+    edition: int = 1
 
     @classmethod
     def make(cls, seed: int, *, pages: int = 60, hosts: int = 3, obey: bool = False) -> Self:
         """Make a web of so many URLs; the same arguments make the same web."""
-        return cls(seed, hosts, _nodes(random.Random(f"web {seed}"), pages, hosts), obey)  # noqa: S311  # no secret
+        nodes = random_nodes(random.Random(f"web {seed}"), pages, hosts)  # noqa: S311  # no secret
+        return cls(seed, hosts, with_fates(seed, nodes), obey)
 
-    def install(self, sites: Sequence[Site], beyond: Site) -> None:
+    def install(self, sites: Sequence[Site], beyond: Site, *, edition: int = 1) -> None:
         """Write the web onto opened sites, one per host, and forget what they saw; failures are due again.
 
         Args:
             sites: one per host.
             beyond: where links out of the crawl lead.
+            edition: from 1; what is written is the same each time.
         """
-        self.sites, self.beyond = tuple(sites), beyond
+        self.sites, self.beyond, self.edition = tuple(sites), beyond, edition
         for site in (*sites, beyond):
             site.answers.clear()
             site.forget()
@@ -129,12 +88,25 @@ class Web:
         }
 
     @property
+    def changed(self) -> set[str]:
+        """The URLs of the closure that are not what they were in the edition before this one."""
+        return {self.url(number) for number in self._reached() if self._is_changed(number)}
+
+    @property
     def failures(self) -> dict[str, int]:
         """URL → how often it fails before it is well."""
         return {self.url(number): len(node.faults.get("fail_times", ())) for number, node in enumerate(self.nodes)}
 
     def _answers_well(self, number: int) -> bool:
-        return self.nodes[number].kind in (Kind.PAGE, Kind.BINARY, Kind.TWIN)
+        node = self.nodes[number]
+        return node.kind in (Kind.PAGE, Kind.BINARY, Kind.TWIN) and self.edition < node.until
+
+    def _is_changed(self, number: int) -> bool:
+        node = self.nodes[number]
+        return self._original(node).changes or self.edition in (node.until, node.since)
+
+    def _original(self, node: Node) -> Node:
+        return self.nodes[node.twin] if node.kind is Kind.TWIN else node
 
     def _reached(self) -> set[int]:
         reached: set[int] = set()
@@ -148,7 +120,8 @@ class Web:
         return reached
 
     def _links(self, node: Node) -> tuple[int, ...]:
-        return self.nodes[node.twin].links if node.kind is Kind.TWIN else node.links
+        links = self._original(node).links
+        return tuple(link for link in links if link == BEYOND or self.nodes[link].since <= self.edition)
 
     def _put(self, number: int, node: Node, bodies: dict[int, bytes]) -> None:
         site, rng = self.sites[node.host], random.Random(f"node {self.seed} {number}")  # noqa: S311  # no secret
@@ -159,11 +132,16 @@ class Web:
             site.page(node.path, title="not here", status=node.status, **node.faults)
         else:
             bodies[number] = bodies[node.twin] if node.kind is Kind.TWIN else self._body(rng, number)
-            mime = "application/octet-stream" if self._is_binary(node) else "text/html; charset=utf-8"
-            site.file(node.path, bodies[number], mime, **node.faults)
+            if self._answers_well(number):
+                site.put(node.path, 200, bodies[number], self._headers(number), **node.faults)
+            else:
+                site.page(node.path, title="no more", status=404)
 
-    def _is_binary(self, node: Node) -> bool:
-        return (self.nodes[node.twin] if node.kind is Kind.TWIN else node).kind is Kind.BINARY
+    def _headers(self, number: int) -> dict[str, str]:
+        node = self.nodes[number]
+        binary = self._original(node).kind is Kind.BINARY
+        headers = {"Content-Type": "application/octet-stream" if binary else "text/html; charset=utf-8"}
+        return {**headers, "ETag": f'"{number}"'} if node.tagged and not self._original(node).changes else headers
 
     def _body(self, rng: random.Random, number: int) -> bytes:
         node = self.nodes[number]
@@ -173,8 +151,9 @@ class Web:
             return b"\0\1\2" + rng.randbytes(rng.randint(0, 3000)) + lures.encode()
         base = rng.choice(("/", "/docs/api/x", node.path)) if rng.random() < 0.2 else ""
         base_url = self.sites[node.host].url(base) if base else ""
-        anchors = [anchor(rng, self._spelled(rng, node, base or node.path, link)) for link in node.links]
-        return document(rng, str(number), anchors, named, base="" if node.absolute else base_url).encode()
+        anchors = [anchor(rng, self._spelled(rng, node, base or node.path, link)) for link in self._links(node)]
+        title = f"{number}, edition {self.edition}" if node.changes else str(number)
+        return document(rng, title, anchors, named, base="" if node.absolute else base_url).encode()
 
     def _spelled(self, rng: random.Random, node: Node, base: str, link: int, *, header: bool = False) -> str:
         if link == BEYOND:
@@ -184,89 +163,3 @@ class Web:
         site = self.sites[there.host]
         same_host = there.host == node.host and not node.absolute
         return spell(rng, base, Spot(site.host, site.port, there.path), same_host=same_host, header=header)
-
-
-def _nodes(rng: random.Random, pages: int, hosts: int) -> tuple[Node, ...]:
-    nodes = [Node(host, "/", Kind.PAGE) for host in range(hosts)]
-    hidden: list[int] = []
-    chain = [0] * pages
-    for number in range(hosts, pages):
-        (kind,) = rng.choices(list(_MIX), list(_MIX.values()))
-        nodes.append(_node(rng, nodes, number, kind, hosts))
-        if rng.random() < 0.06:
-            hidden.append(number)
-        else:
-            _adopt(rng, nodes, number, hidden, chain)
-    for number in range(pages):
-        nodes[number] = _finished(rng, nodes, number, hidden)
-    return tuple(nodes)
-
-
-def _node(rng: random.Random, nodes: list[Node], number: int, kind: Kind, hosts: int) -> Node:
-    folder = CLOSED if rng.random() < 0.07 else f"/{rng.choice(_FOLDERS)}"
-    path = f"{folder}{number}{rng.choice(('', '/', '.html'))}{rng.choice(_QUERIES)}"
-    node = Node(rng.randrange(hosts), path, kind, faults=_faults(rng, kind))
-    if kind is Kind.TWIN:
-        originals = [other for other, made in enumerate(nodes) if made.kind is Kind.BINARY or made.absolute]
-        return _twin(node, nodes, rng.choice(originals)) if originals else replace(node, kind=Kind.BINARY)
-    if kind is Kind.REDIRECT:
-        return replace(node, status=rng.choice((301, 302, 303, 307, 308)))
-    if kind is Kind.MISSING:
-        return replace(node, status=rng.choice((404, 410, 403)))
-    return replace(node, absolute=kind is Kind.PAGE and rng.random() < 0.2)
-
-
-def _twin(node: Node, nodes: list[Node], original: int) -> Node:
-    """Make a node answer the bytes of another, so with its coding too."""
-    faults = node.faults.copy()
-    faults.pop("coding", None)
-    if "coding" in nodes[original].faults:
-        faults["coding"] = nodes[original].faults["coding"]
-    return replace(node, twin=original, faults=faults)
-
-
-def _adopt(rng: random.Random, nodes: list[Node], number: int, hidden: list[int], chain: list[int]) -> None:
-    """Make an earlier node lead to this one, so that it is reachable, if robots allow, by one path at least."""
-    parents = [
-        other
-        for other, node in enumerate(nodes[:number])
-        if other not in hidden
-        and (node.kind is Kind.PAGE or (node.kind is Kind.REDIRECT and not node.links and chain[other] < LONGEST_CHAIN))
-    ]
-    parent = rng.choice(parents[-12:] if rng.random() < 0.7 else parents)
-    nodes[parent] = replace(nodes[parent], links=(*nodes[parent].links, number))
-    if nodes[parent].kind is Kind.REDIRECT:
-        chain[number] = chain[parent] + 1
-
-
-def _finished(rng: random.Random, nodes: list[Node], number: int, hidden: list[int]) -> Node:
-    """Add what makes a web tangled: more links, the same links again, links out, loops, and mere mentions."""
-    node = nodes[number]
-    open_ones = [other for other in range(len(nodes)) if other not in hidden]
-    if node.kind is Kind.REDIRECT and not node.links:
-        pages = [other for other in open_ones if nodes[other].kind is not Kind.REDIRECT]
-        return replace(node, links=(rng.choice((BEYOND, number, *rng.choices(pages, k=6))),))
-    if node.kind is Kind.PAGE:
-        links = list(node.links) + rng.choices(open_ones, k=rng.randint(0, 8))
-        links += rng.choices(links, k=rng.randint(0, 6)) if links else []
-        links += [BEYOND] * (rng.random() < 0.2)
-        rng.shuffle(links)
-        return replace(node, links=tuple(links), named=_some(rng, hidden))
-    return replace(node, named=_some(rng, hidden)) if node.kind is Kind.BINARY else node
-
-
-def _some(rng: random.Random, hidden: list[int]) -> tuple[int, ...]:
-    return tuple(rng.sample(hidden, min(len(hidden), rng.randint(0, 2))))
-
-
-def _faults(rng: random.Random, kind: Kind) -> Faults:
-    faults = Faults()
-    if rng.random() < 0.08:
-        faults["fail_times"] = (503,)
-    if rng.random() < 0.15:
-        faults["slow"] = rng.uniform(0.005, 0.05)
-    if rng.random() < 0.25:
-        faults["chunked"] = True
-    if kind in (Kind.PAGE, Kind.BINARY, Kind.TWIN) and rng.random() < 0.3:
-        faults["coding"] = rng.choice(("gzip", "gzip", "deflate", "br"))
-    return faults

@@ -11,6 +11,11 @@ I8   robots.txt is asked for at most 1 + kills times per host
 I9   no two requests to a host, robots.txt included, are closer than its delay, as the server sees it
 I10  the set of (URL, payload digest) is that of an undisturbed crawl
 
+A folder may be crawled in rounds. Then each of them is judged by its own edition of the web, with what it has added to
+the folder; a page that the server calls unchanged is in the archive by the revisit that says so. One thing is added:
+
+I11  the change log names each page that is not what it was in the round before, once, and no other
+
 Each violation is a sentence that begins with the number of what it breaks.
 """
 
@@ -18,13 +23,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from crawler.testing.site import ROBOTS, Site
-from tests.evidence import Evidence, Record
+from tests.evidence import WELL, Evidence, Record
 from tests.graph import Web
 
 IN_FLIGHT = 32
@@ -43,30 +48,35 @@ class Ordeal:
     delay: float = 0.0
     in_flight: int = IN_FLIGHT
     clock: float = CLOCK
+    before: Evidence = field(default_factory=Evidence)
+    """What the rounds before left, if there were any."""
 
 
 def check(folder: Path, web: Web, ordeal: Ordeal, *, verify: Callable[[Path], int]) -> list[str]:
-    """Return the violations of I1 to I10; none if all is well.
+    """Return the violations of I1 to I11 by a round, the last one; none if all is well.
 
     Args:
         folder: the output folder of a crawl that has ended.
-        web: the truth, with the sites that served it and still remember the requests.
+        web: the truth of this round, with the sites that served it and still remember its requests.
         ordeal: what the crawl went through.
         verify: returns the exit code of the crawler's own check of the folder.
     """
-    evidence = Evidence.of(folder)
+    all_rounds = Evidence.of(folder)
+    evidence = all_rounds.since(ordeal.before)
     kinds = (
         _missing(evidence, web),
         _doubled(evidence, web),
-        evidence.wrong,
+        all_rounds.wrong,
         _foreign(evidence, web),
-        _altered(evidence, web),
+        _altered(evidence, web, _payloads(all_rounds)),
         _refetched(web, ordeal),
         _disagreeing(evidence),
+        _rewritten(ordeal.before, all_rounds),
         (f"I7 verify exits with {code}" for code in [verify(folder)] if code),
         _robots(web, ordeal),
         _hurried(web, ordeal),
         differing(truth(web), fates(evidence), "the truth", "the crawl"),
+        _untold(evidence, web),
     )
     return [sentence for kind in kinds for sentence in shortened(list(kind))]
 
@@ -77,8 +87,8 @@ def truth(web: Web) -> set[tuple[str, str]]:
 
 
 def fates(evidence: Evidence) -> set[tuple[str, str]]:
-    """Return what a crawl says it has: (URL, payload digest) of each 200 page in its page log."""
-    return {(line.get("url", ""), line.get("digest", "")) for line in evidence.lines if line.get("status") == 200}
+    """Return what a crawl says it has: (URL, payload digest) of each page in its page log that is well."""
+    return {(line.get("url", ""), line.get("digest", "")) for line in evidence.lines if line.get("status") in WELL}
 
 
 def differing(one: set[tuple[str, str]], other: set[tuple[str, str]], first: str, second: str) -> list[str]:
@@ -109,8 +119,11 @@ def _foreign(evidence: Evidence, web: Web) -> Iterator[str]:
         yield f"I4 {len(web.beyond.log)} requests to {web.beyond.origin}, which no seed names"
 
 
-def _altered(evidence: Evidence, web: Web) -> Iterator[str]:
-    held = {record.digest: record.payload for record in evidence.records if record.kind == "response"}
+def _payloads(evidence: Evidence) -> dict[str, bytes]:
+    return {record.digest: record.payload for record in evidence.records if record.kind == "response"}
+
+
+def _altered(evidence: Evidence, web: Web, held: Mapping[str, bytes]) -> Iterator[str]:
     for record in evidence.pages:
         served = web.bodies.get(record.url)
         payload = held.get(record.digest) if record.kind == "revisit" else record.payload
@@ -137,12 +150,25 @@ def _disagreeing(evidence: Evidence) -> Iterator[str]:
         record = stored.get((line.get("segment", ""), line.get("offset", 0)))
         if record and (record.url, record.length, record.status) == _claims(line):
             told.add(record)
-        elif line.get("segment") or line.get("status") == 200:
+        elif line.get("segment") or line.get("status") in WELL:
             yield f"I7 the line of {line.get('url')} names a place where its record is not"
         if record and record.digest != line.get("digest"):
             yield f"I7 the line of {line.get('url')} has another digest than its record"
     for record in set(evidence.pages) - told:
         yield f"I7 the record of {record.url} at {record.segment}:{record.offset} has no line in pages.jsonl"
+
+
+def _rewritten(before: Evidence, now: Evidence) -> Iterator[str]:
+    if not set(before.records) <= set(now.records) or before.lines != now.lines[: len(before.lines)]:
+        yield "I7 what an earlier round left is not what it was"
+
+
+def _untold(evidence: Evidence, web: Web) -> Iterator[str]:
+    told = Counter(line.get("url", "") for line in evidence.changes)
+    expected = Counter(web.changed if web.edition > 1 else ())
+    for url in told.keys() | expected.keys():
+        if told[url] != expected[url]:
+            yield f"I11 {url} has {told[url]} lines in changes.jsonl, not {expected[url]}"
 
 
 def _claims(line: dict[str, object]) -> tuple[object, object, object]:

@@ -13,6 +13,7 @@ import gzip
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -33,6 +34,8 @@ RUN_LIMIT = 60.0
 """Seconds that one run may take."""
 STOP_LIMIT = 10.0
 """Seconds in which a crawl must stop when asked, and orphans must notice that they are orphans."""
+ROUNDS, MOST_ROUNDS = 2, 6
+"""In which a web is crawled; more only while kills are still due."""
 JITTER = 0.03
 DELAY = 1.0
 """Seconds between requests in polite crawls: longer than a restart takes, or a forgotten clock would not show."""
@@ -84,6 +87,7 @@ class Trial:
     """A crawl of one web, killed again and again, and what was wrong with it."""
 
     seed: int
+    rounds: int = 0
     kills: int = 0
     pages: int = 0
     requests: int = 0
@@ -151,9 +155,19 @@ def tear(folder: Path, how: Tear) -> bool:
     return bool(files)
 
 
-def trial(seed: int, folder: Path, *, kills: int, pages: int) -> Trial:
-    """Crawl a random web undisturbed, then once more with kills, and compare both with the truth.
+def last_round(out: Path) -> int:
+    """Return how many rounds of a folder have begun; 0 if nothing was crawled into it yet."""
+    if not (out / "crawl.db").exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{out / 'crawl.db'}?mode=ro", uri=True)) as database:
+        found = database.execute("SELECT value FROM setting WHERE name = 'round'").fetchall()
+    return int(found[0][0]) if found else 1
 
+
+def trial(seed: int, folder: Path, *, kills: int, pages: int) -> Trial:
+    """Crawl a random web in rounds, undisturbed and with kills, and compare both with the truth and each other.
+
+    There are two rounds, or as many more as it takes until all kills are done, for a crawl may end before its share.
     The seed also decides whether robots.txt is obeyed (every second) and a delay kept (every third, with few pages).
     """
     began, delay = time.monotonic(), DELAY if seed % 3 == 2 else 0.0
@@ -161,38 +175,70 @@ def trial(seed: int, folder: Path, *, kills: int, pages: int) -> Trial:
     result = Trial(seed)
     sites, beyond = [Site(f"127.0.0.{number + 1}") for number in range(web.hosts)], Site("127.0.0.99")
     with serve_in_thread(*sites, beyond):
-        calm = _crawl(result, web, (sites, beyond), folder / "calm", delay=delay, blows=0)
-        storm = _crawl(result, web, (sites, beyond), folder / "storm", delay=delay, blows=kills)
-    result.wrong += shortened(differing(calm, storm, "the calm crawl", "the killed crawl"))
+        calm = _Folder(web, folder / "calm", delay)
+        storm = _Folder(web, folder / "storm", delay)
+        while result.rounds < ROUNDS or (result.kills < kills and result.rounds < MOST_ROUNDS):
+            result.rounds += 1
+            blows = kills - kills // ROUNDS if result.rounds == 1 else kills - result.kills
+            web.install(sites, beyond, edition=result.rounds)
+            undisturbed = calm.crawl(result, blows=0)
+            web.install(sites, beyond, edition=result.rounds)
+            killed = storm.crawl(result, blows=blows)
+            found = differing(undisturbed, killed, "the calm crawl", "the killed crawl")
+            result.wrong += shortened([f"round {result.rounds}: {sentence}" for sentence in found])
+    result.pages = len(web.bodies)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _crawl(
-    result: Trial, web: Web, places: tuple[list[Site], Site], folder: Path, *, delay: float, blows: int
-) -> set[tuple[str, str]]:
-    """Crawl a web to its end, struck so many times on the way; return what the crawl then has."""
-    web.install(*places)
-    folder.mkdir(parents=True)
-    out, kills, endings = folder / "out", 0, list[Ending]()
-    arguments = _arguments(web, folder, out, delay=delay)
-    rng = random.Random(f"blows {result.seed}")  # noqa: S311  # no secret
-    most = max(1, result.requests * 3 // 2 // (blows + 1))
-    for _ in range(blows):
-        blow = rng.choice(list(Blow))
-        after, later = rng.randint(1, most), rng.uniform(0, JITTER)
-        endings.append(run_and_kill(arguments, folder / "printed", web.sites, after=after, blow=blow, later=later))
-        kills += endings[-1].struck
-        if blow is not Blow.TERM and rng.random() < 0.5:
-            tear(out, rng.choice(list(Tear)))
-    endings.append(run_and_kill(arguments, folder / "printed", web.sites, after=0, blow=Blow.GROUP))
-    wrong = [sentence for ending in endings if (sentence := _bad_end(ending))]
-    wrong += _survivors({ending.session for ending in endings})
-    wrong += check(out, web, Ordeal(kills=kills, delay=delay), verify=verify)
-    result.wrong += [f"{folder.name}: {sentence}" for sentence in wrong]
-    result.kills, result.pages = result.kills + kills, len(web.bodies)
-    result.requests = sum(len(site.log) for site in web.sites)
-    return fates(Evidence.of(out))
+class _Folder:
+    """One output folder, crawled in rounds."""
+
+    def __init__(self, web: Web, folder: Path, delay: float) -> None:
+        folder.mkdir(parents=True)
+        self._web, self._folder, self._delay = web, folder, delay
+        self._out = folder / "out"
+        self._before = Evidence()
+
+    def crawl(self, result: Trial, *, blows: int) -> set[tuple[str, str]]:
+        """Crawl a round to its end, struck so many times on the way; return what it then has."""
+        endings = self._struck(random.Random(f"blows {result.seed} {result.rounds}"), blows)  # noqa: S311  # no secret
+        kills = sum(ending.struck for ending in endings)
+        endings.append(self._run(after=0, blow=Blow.GROUP))
+        wrong = [sentence for ending in endings if (sentence := _bad_end(ending))]
+        wrong += _survivors({ending.session for ending in endings})
+        ordeal = Ordeal(kills=kills, delay=self._delay, before=self._before)
+        wrong += check(self._out, self._web, ordeal, verify=verify)
+        result.wrong += [f"{self._folder.name}, round {result.rounds}: {sentence}" for sentence in wrong]
+        result.kills += kills
+        result.requests += sum(len(site.log) for site in self._web.sites)
+        now = Evidence.of(self._out)
+        added, self._before = now.since(self._before), now
+        return fates(added)
+
+    def _struck(self, rng: random.Random, blows: int) -> list[Ending]:
+        """Run until so many blows have fallen, or the round is over."""
+        endings = list[Ending]()
+        while len(endings) < blows:
+            blow = rng.choice(list(Blow))
+            after = rng.randint(1, max(1, self._left() // (blows - len(endings))))
+            endings.append(self._run(after=after, blow=blow, later=rng.uniform(0, JITTER)))
+            if not endings[-1].struck:
+                break
+            if blow is not Blow.TERM and rng.random() < 0.5:
+                tear(self._out, rng.choice(list(Tear)))
+        return endings
+
+    def _left(self) -> int:
+        """Return how many URLs have not been asked for in this round."""
+        asked = {site.url(request.path) for site in self._web.sites for request in site.log}
+        return len(self._web.closure() - asked)
+
+    def _run(self, *, after: int, blow: Blow, later: float = 0.0) -> Ending:
+        begins = self._web.edition > 1 and last_round(self._out) < self._web.edition
+        arguments = _arguments(self._web, self._folder, self._out, delay=self._delay)
+        arguments += ["--recrawl"] if begins else []
+        return run_and_kill(arguments, self._folder / "printed", self._web.sites, after=after, blow=blow, later=later)
 
 
 def _arguments(web: Web, folder: Path, out: Path, *, delay: float) -> list[str]:

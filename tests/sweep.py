@@ -4,6 +4,7 @@ Random kills miss the one order of two system calls that loses a page; here ever
 ``strace`` injects the fault, and only where a file of the output folder is concerned, so that n counts the same calls
 in every run. What bears the time in its name gets a fixed one.
 After each fault the same command is run again without any, and the invariants must hold.
+A sweep strikes at the first round of a folder, or at its second, when the web has changed.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from pathlib import Path
 
 from crawler.storage.verify import verify
 from crawler.testing.site import Site
+from tests.evidence import Evidence
 from tests.graph import Web
 from tests.invariants import Ordeal, check
-from tests.killing import RUN_LIMIT, environment
+from tests.killing import RUN_LIMIT, environment, last_round
 
 CALLS = ("pwrite64", "writev", "write", "fdatasync", "fsync", "rename", "ftruncate", "unlink", "mkdir", "openat")
 """What changes the folder. ``rename`` stands for its relatives, which other C libraries use."""
@@ -35,7 +37,7 @@ _NO_ROOM_IN = frozenset({"fdatasync", "fsync", "unlink", "ftruncate"})
 PAGES = 12
 SETTINGS = "[fetch]\nbackoff = 0.01\n[store]\nsegment_size = 6000\n"
 _MOMENT = "20000101000000"
-_SEGMENTS = 9
+_SEGMENTS = 18
 _LAUNCH = (
     "import sys, time, types; import crawler.storage.archive as archive;"
     f" archive.time = types.SimpleNamespace(strftime=lambda *_: '{_MOMENT}', gmtime=time.gmtime, time=time.time);"
@@ -88,13 +90,30 @@ def why_not() -> str:
 
 
 class Sweep:
-    """A small web, crawled again and again. ``sites`` and ``beyond`` are served from a thread."""
+    """A small web, crawled again and again. ``sites`` and ``beyond`` are served from a thread.
 
-    def __init__(self, folder: Path, sites: list[Site], beyond: Site) -> None:
+    Args:
+        folder: for what is to be kept between two faults.
+        sites: one for each host.
+        beyond: where links out of the crawl lead.
+        round_number: at which round of the folder the faults strike; those before it are crawled undisturbed, once.
+    """
+
+    def __init__(self, folder: Path, sites: list[Site], beyond: Site, *, round_number: int = 1) -> None:
         self._folder = folder
         self._sites, self._beyond = sites, beyond
         self._web = Web.make(3, pages=PAGES, hosts=len(sites))
+        self._round = round_number
+        self._before: Path | None = None
         (folder / "settings.toml").write_text(SETTINGS, encoding="utf-8")
+        for number in range(1, round_number):
+            self._web.install(sites, beyond, edition=number)
+            out = self._before or folder / "before" / "out"
+            self._before = out
+            out.parent.mkdir(exist_ok=True)
+            ended, _ = self._run(out, None, recrawl=number > 1)
+            if ended.returncode:
+                raise RuntimeError(f"round {number} ended with {ended.returncode}: {ended.stderr}")
 
     @classmethod
     def hosts(cls) -> tuple[list[Site], Site]:
@@ -112,26 +131,41 @@ class Sweep:
 
     def strike(self, *faults: Fault) -> Tried:
         """Crawl with a fault, and with another while it goes on, if there are several; then crawl to the end."""
-        self._web.install(self._sites, self._beyond)
+        self._web.install(self._sites, self._beyond, edition=self._round)
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             out, wrong, codes, struck = Path(scratch) / "out", list[str](), list[int](), 0
+            before = self._copied(out)
             for fault in faults:
-                ended, hit = self._run(out, fault)
+                ended, hit = self._run(out, fault, recrawl=self._is_to_begin(out))
                 struck += hit
                 codes.append(ended.returncode)
                 wrong += [f"{fault}: {sentence}" for sentence in _badly(fault, ended) if hit]
-            ended, _ = self._run(out, None)
+            ended, _ = self._run(out, None, recrawl=self._is_to_begin(out))
             if ended.returncode:
                 wrong.append(f"the run after it ended with {ended.returncode}: {ended.stderr[-300:].strip()}")
-            ordeal = Ordeal(kills=struck)
+            ordeal = Ordeal(kills=struck, before=before)
             wrong += check(out, self._web, ordeal, verify=lambda folder: 0 if verify(folder).ok else 12)
         return Tried(faults[0], bool(struck), wrong, [*codes, ended.returncode])
 
-    def _run(self, out: Path, fault: Fault | None) -> tuple[subprocess.CompletedProcess[str], bool]:
+    def _copied(self, out: Path) -> Evidence:
+        """Lay out what the rounds before left, and return what that is."""
+        if self._before is None:
+            return Evidence()
+        shutil.copytree(self._before, out)
+        return Evidence.of(out)
+
+    def _is_to_begin(self, out: Path) -> bool:
+        """Tell whether the round has not begun; one that has is only gone on with, or another might begin."""
+        return self._round > 1 and last_round(out) < self._round
+
+    def _run(
+        self, out: Path, fault: Fault | None, *, recrawl: bool = False
+    ) -> tuple[subprocess.CompletedProcess[str], bool]:
         log = out.parent / "strace"
         tracing = _strace(fault, out, log) if fault else []
         arguments = [*self._web.fronts, "-o", str(out), "--config", str(self._folder / "settings.toml"), "-q"]
         arguments += ["--delay", "0", "--per-host", "8", "--robots", "ignore", "--parse-workers", "1"]
+        arguments += ["--recrawl"] if recrawl else []
         command = [*tracing, sys.executable, "-c", _LAUNCH, *arguments]
         try:
             ended = subprocess.run(
@@ -153,7 +187,16 @@ class Sweep:
 
 
 def _strace(fault: Fault, out: Path, log: Path) -> list[str]:
-    names = ["", "crawl.db", "crawl.db-wal", "crawl.db-journal", "crawl.new", "crawl.lock", "pages.jsonl"]
+    names = [
+        "",
+        "crawl.db",
+        "crawl.db-wal",
+        "crawl.db-journal",
+        "crawl.new",
+        "crawl.lock",
+        "pages.jsonl",
+        "changes.jsonl",
+    ]
     names += ["report.json", "report.json.new", "report.html", "report.html.new", "archive"]
     for serial in range(1, _SEGMENTS + 1):
         segment = f"archive/crawl-{_MOMENT}-{serial:05}"

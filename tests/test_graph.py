@@ -13,7 +13,8 @@ import pytest
 
 from crawler.testing.answers import Answer
 from crawler.testing.site import Site, serve_in_thread
-from tests.graph import BEYOND, CLOSED, Kind, Web
+from tests.graph import Web
+from tests.nodes import BEYOND, CLOSED, Kind
 
 SEEDS = range(4)
 DECODE = {"gzip": gzip.decompress, "deflate": zlib.decompress, "br": brotli.decompress, None: bytes}

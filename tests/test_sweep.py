@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +12,25 @@ from crawler.testing.site import serve_in_thread
 from tests.sweep import Fault, Sweep, why_not
 
 
-@pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+@contextlib.contextmanager
+def sweeping(folder: Path, round_number: int) -> Iterator[Sweep]:
     if reason := why_not():
         pytest.skip(reason)
     sites, beyond = Sweep.hosts()
     with serve_in_thread(*sites, beyond):
-        yield Sweep(tmp_path_factory.mktemp("sweep"), sites, beyond)
+        yield Sweep(folder, sites, beyond, round_number=round_number)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    with sweeping(tmp_path_factory.mktemp("sweep"), 1) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def second_round(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    with sweeping(tmp_path_factory.mktemp("second"), 2) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -36,6 +50,18 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
 )
 def test_a_fault_at_a_given_call_loses_and_doubles_nothing(sweep: Sweep, fault: Fault) -> None:
     tried = sweep.strike(fault)
+
+    assert tried.struck
+    assert tried.wrong == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("kill", "pwrite64", 5), Fault("kill", "writev", 4), Fault("kill", "fdatasync", 4), Fault("EIO", "write", 4)],
+    ids=str,
+)
+def test_a_fault_in_a_later_round_loses_and_doubles_nothing(second_round: Sweep, fault: Fault) -> None:
+    tried = second_round.strike(fault)
 
     assert tried.struck
     assert tried.wrong == []
