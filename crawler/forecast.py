@@ -94,7 +94,7 @@ class Forecaster:
         if refusal is None:
             refusal, detail = door.refusal, door.detail
         if refusal is None and door.body is not None:
-            refusal = None if door.rules.allows(url) else Outcome.ROBOTS_DENIED
+            refusal = None if door.rules.admits(url) else Outcome.ROBOTS_DENIED
             line = deciding_line(door.body, self._config.fetch.user_agent, url)
             detail = f"robots.txt, line {line[0]}: {line[1]}" if line else ""
         return Forecast(url, refusal, detail, delay, door.rules.sitemaps)

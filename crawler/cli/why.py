@@ -109,7 +109,7 @@ def _robots(life: Life, url: str, agent: str) -> str:
         return "never had, or not asked for"
     if life.robots is None:
         return f"none (status {life.robots_status}), so everything is allowed"
-    verdict = "allowed" if Robots.parse(life.robots, agent).allows(url) else "refused"
+    verdict = "allowed" if Robots.parse(life.robots, agent).admits(url) else "refused"
     line = deciding_line(life.robots, agent, url)
     return f"{verdict} by line {line[0]}: {printable(line[1])}" if line else f"{verdict}; no line speaks of it"
 

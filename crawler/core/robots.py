@@ -48,6 +48,7 @@ _IS_PLAIN = re.compile(rb"[!-~]+").fullmatch
 _SAFE = bytes(range(0x21, 0x7F))
 _NUMBER = re.compile(rb"[0-9]{0,300}(?:\.[0-9]{0,300})?(?:[eE][+-]?[0-9]{1,4})?").fullmatch
 _SITEMAP = re.compile(r"https?://[^\s/\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*", re.IGNORECASE).fullmatch
+_ITSELF = "/robots.txt"
 _HOST = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*+:)?(?://[^/?#]*+)?")
 
 
@@ -146,15 +147,19 @@ class Robots:
         """Return the rules of a host whose robots.txt cannot be had."""
         return cls(_rules=_matcher([("disallow", "/")]))
 
+    def admits(self, url: str) -> bool:
+        """Tell whether a URL of this host may be fetched; robots.txt itself always may (RFC 9309 §2.2.2)."""
+        return self.allows(url) or _path_of(url) == _ITSELF
+
     def allows(self, url: str) -> bool:
-        """Tell whether a URL of this host may be fetched; robots.txt itself always may."""
+        """Tell what the rules say of a URL of this host, robots.txt itself like any other."""
         if self._rules is None:
             return True
-        if not url.isascii():
-            url = url.encode("utf-8", "replace").decode("utf-8")
-        path = _HOST.sub("", url, count=1)
+        path = _path_of(url)
         if self._weight * (len(path) + _PER_URL) > _MAX_WORK:
             return False
+        if path.startswith(_ITSELF):
+            path = f"/%72{path[2:]}"  # protego allows it whatever the rules say; spelled so, it is a path like others
         # The host is made up, so that no odd one can upset the matcher and no path be taken for a host.
         return self._rules.can_fetch(f"http://h{path}" if path.startswith("/") else f"http://h/{path}", "*")
 
@@ -244,6 +249,13 @@ class _Reading:
         url = value.decode("utf-8", "replace")
         if len(self.sitemaps) < _MAX_SITEMAPS and len(url) <= _MAX_SITEMAP_LENGTH and _SITEMAP(url):
             self.sitemaps[url] = None
+
+
+def _path_of(url: str) -> str:
+    """Return what follows the host."""
+    if not url.isascii():
+        url = url.encode("utf-8", "replace").decode("utf-8")
+    return _HOST.sub("", url, count=1)
 
 
 def _lines(body: bytes) -> bytes:

@@ -90,7 +90,7 @@ class Admit:
         """Return None if ``source`` may be fetched; else how it ends, and its host is free again."""
         queue = self._queues.hosts[source.host]
         refusal = queue.refusal
-        if refusal is None and queue.rules is not None and not queue.rules.allows(source.url):
+        if refusal is None and queue.rules is not None and not queue.rules.admits(source.url):
             refusal = (Outcome.ROBOTS_DENIED, "")
         if refusal is None:
             return None

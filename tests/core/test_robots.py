@@ -100,7 +100,9 @@ def test_rules_before_the_first_name_are_nobodys() -> None:
         (["Disallow:"], "/a", True),
         (["Disallow: /", "Allow: /$"], "", True),
         (["Disallow: /", "Allow: /$"], "/a", False),
-        (["Disallow: /"], "/robots.txt", True),
+        (["Disallow: /"], "/robots.txt", False),
+        (["Disallow: /robots.txt"], "/robots.txt?x", False),
+        (["Disallow: /", "Allow: /robots.txt"], "/robots.txt", True),
         (["Disallow: //twice"], "//twice/x", False),
         (["disallow /no-colon"], "/no-colon", False),
         (["disallow /no colon"], "/no", True),
@@ -211,7 +213,13 @@ def test_a_thousand_sitemaps_are_kept() -> None:
 def test_a_host_without_rules_allows_all_and_an_unreachable_one_nothing() -> None:
     assert Robots.allow_all().allows(f"{SITE}/a")
     assert not Robots.deny_all().allows(f"{SITE}/a")
-    assert Robots.deny_all().allows(f"{SITE}/robots.txt")
+
+
+def test_robots_txt_itself_may_be_fetched_whatever_it_says() -> None:
+    assert Robots.deny_all().admits(f"{SITE}/robots.txt")
+    assert not Robots.deny_all().admits(f"{SITE}/robots.txt.old")
+    assert not Robots.deny_all().admits(f"{SITE}/a")
+    assert Robots.allow_all().admits(f"{SITE}/a")
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,17 @@ async def test_fifty_pages_in_a_row_take_one_connection() -> None:
     assert [answer.timings.reused for answer in fetched] == [False] + [True] * 49
 
 
+async def test_without_a_limit_of_file_descriptors_connections_are_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlimited = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (unlimited, unlimited))
+
+    async with stage(answers()) as server, client() as (session, ask):
+        for number in range(5):
+            await ask(f"{server.origin}/{number}")
+
+    assert (len(server.requests), server.connections, session.connections) == (5, 1, 1)
+
+
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "302 Found", "404 Not Found"])
 async def test_answers_without_a_page_keep_the_connection_too(status: str) -> None:
     async def reply(talk: Talk) -> None:
