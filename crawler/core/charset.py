@@ -81,6 +81,14 @@ def decode_text(body: bytes, encoding: str) -> str:
     return _decoder(name)(body)
 
 
+def xml_encoding(body: bytes) -> str:
+    """Return the encoding that an XML declaration at the very start names; empty if there is none.
+
+    An unknown name counts as UTF-8, which XML is in unless it says otherwise (XML 1.0 §4.3.3).
+    """
+    return (_of_xml(body[:_PRESCAN]) or "utf-8") if _XML_ENCODING(body[:_PRESCAN]) else ""
+
+
 def _of_label(label: str) -> str | None:
     """Return the name of the encoding that a label stands for ("get an encoding")."""
     return NAMES.get(label.strip("\t\n\f\r ").lower()) if label.isascii() else None

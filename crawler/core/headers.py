@@ -23,6 +23,7 @@ _IS_QUOTABLE = re.compile(r"[\t -~\x80-\xff]*").fullmatch
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)(\\)?"?', re.DOTALL).match
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
+_RANGE = re.compile(r"bytes[ \t]+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", re.IGNORECASE).fullmatch
 _HAS_VALUE = re.compile(r"max-.*|unavailable_after").fullmatch
 _IS_BOT = re.compile(r"[^\s:]+").fullmatch
 
@@ -209,6 +210,33 @@ def robots_directives(values: Iterable[str], product: str) -> frozenset[str]:
     if "none" in found:
         found = found - {"none"} | {"noindex", "nofollow"}
     return frozenset(found)
+
+
+def is_whole(content_range: str | None) -> bool:
+    """Tell whether what a 206 brings unasked is all there is: one range, from the first byte to the last.
+
+    Args:
+        content_range: the field; without it there are several ranges, or nobody knows.
+
+    Source: RFC 9110 §14.4.
+    """
+    found = _RANGE((content_range or "").strip())
+    return found is not None and int(found[1]) == 0 and int(found[2]) + 1 == int(found[3])
+
+
+def unknown_transfer_coding(values: Iterable[str]) -> str:
+    """Return the first transfer coding of an answer that is not undone by then, empty if there is none.
+
+    ``chunked`` is, where it stands alone; ``identity`` is an old word for no coding at all (RFC 2616 §3.6).
+
+    Args:
+        values: the Transfer-Encoding fields.
+    """
+    codings = [coding.strip("\t ").lower() for coding in ",".join(values).split(",")]
+    codings = [coding for coding in codings if coding]
+    strange = (coding for coding in codings if coding not in ("chunked", "identity"))
+    mixed = "chunked, identity" if {"chunked", "identity"} <= set(codings) else ""
+    return next(strange, mixed)
 
 
 def retry_after(value: str, now: float, *, limit: float) -> float | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from xml.parsers import expat
 
+from crawler.core.charset import decode_text, xml_encoding
 from crawler.core.headers import http_date
 from crawler.core.records import Kind
 from crawler.core.references import absolute
@@ -112,7 +113,11 @@ class _Reader:
         self._entry: dict[str, str] = {}
 
     def read(self, body: bytes) -> Listing | None:
-        parser = expat.ParserCreate()
+        declared = xml_encoding(body)
+        if declared not in ("", "utf-8"):
+            # Of encodings of several bytes expat knows Unicode's alone, and many feeds of East Asia are in another.
+            body = decode_text(body, declared).encode("utf-8", "replace")
+        parser = expat.ParserCreate("utf-8" if declared else None)
         parser.buffer_text = True
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         parser.StartDoctypeDeclHandler = self._doctype

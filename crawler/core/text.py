@@ -22,6 +22,12 @@ _UNSAFE = re.compile(
     "\ud800-\udfff"  # lone surrogates, which no encoder takes
     "]"
 )
+_UNSAFE_JSON = re.compile(
+    b"\x7f"  # DEL
+    b"|\xc2[\x80-\x9f]"  # C1
+    b"|\xd8\x9c|\xe2\x80[\x8b\x8e\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]"  # direction, separators, invisible
+    b"|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]|\xf3\xa0[\x80\x81][\x80-\xbf]"
+).sub
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -38,6 +44,22 @@ def printable(text: str, limit: int = LIMIT) -> str:
     if len(escaped) <= limit:
         return escaped
     return _cut(text, limit)
+
+
+def inert_json(line: bytes) -> bytes:
+    """Escape, as JSON does, what JSON lets stand in a string and yet could steer who looks at the line.
+
+    Args:
+        line: JSON in UTF-8; it means the same afterwards.
+    """
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _UNSAFE_JSON(lambda found: _json_escape(found[0].decode()), line)
+
+
+def _json_escape(character: str) -> bytes:
+    code = character.encode("utf-16-be").hex()
+    return b"".join(b"\\u" + code[at : at + 4].encode() for at in range(0, len(code), 4))
 
 
 def inert(text: str) -> str:

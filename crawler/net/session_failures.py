@@ -35,11 +35,13 @@ def _our_refusal(causes: list[BaseException], exchange: Exchange) -> tuple[Outco
     wire = exchange.line
     if isinstance(wire, Wire) and wire.flooded:
         return Outcome.TOO_LARGE, "far more bytes than the body holds"
+    if isinstance(wire, Wire) and wire.foreign:
+        return Outcome.HTTP_MALFORMED, "an answer in another protocol than HTTP"
     if isinstance(wire, Wire) and wire.head_too_large:
         return Outcome.HEADER_TOO_LARGE, "the header does not end"
     for cause in causes:
         if isinstance(cause, LineTooLong) or "Too many headers" in str(cause):
-            return Outcome.HEADER_TOO_LARGE, str(cause).splitlines()[0][:200]
+            return Outcome.HEADER_TOO_LARGE, getattr(cause, "message", str(cause)).splitlines()[0][:200]
     return None
 
 

@@ -47,6 +47,8 @@ class Wire(ResponseHandler):
         self.lost: BaseException | None = None
         """What ended the connection, if it did not end well."""
         self.head_too_large = False
+        self.foreign = False
+        """Whether the answer looks like one of HTTP, and is of another protocol, such as RTSP."""
         self.flooded = False
         """Whether far more came than the body holds: in trailers or in the small print of chunks."""
         self._head = b""
@@ -98,6 +100,8 @@ class Wire(ResponseHandler):
             return
         if self._raw is not None:
             self._keep(data)
+        if self.foreign:
+            return
         if self._rest is not None:
             if len(data) > self._rest:
                 # More than was announced: the parser would take it for a second answer, and give up the first with it.
@@ -119,6 +123,10 @@ class Wire(ResponseHandler):
             found = split_head(bytes(raw) + data if raw else data)
         if found is not None:
             head, end = found
+            if not head.startswith(b"HTTP/"):
+                self.foreign, self._raw = True, None
+                self._hang_up()
+                return
             self._head, self._raw = head, None
             if (size := _announced(head)) is not None:
                 self._rest = end - len(raw) + size

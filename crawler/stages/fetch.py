@@ -14,7 +14,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from crawler.core.headers import Headers, retry_after
+from crawler.core.headers import Headers, is_whole, retry_after
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind, Timings
 from crawler.core.redirect import follow, outcome_of
@@ -25,6 +25,7 @@ from crawler.net.failures import too_late
 MAX_ROBOTS = 512 * 1024
 """Bytes of a robots.txt that count; RFC 9309 §2.5 asks for 500 KiB at least."""
 
+_PARTIAL = 206
 _asks_for_a_pause = re.compile(rb"\nretry-after[ \t]*:", re.IGNORECASE).search
 
 
@@ -91,6 +92,8 @@ class Answer:
         self._exchange.headed = now
         self.status, self.head = status, head
         self.outcome = outcome_of(status)
+        if status == _PARTIAL and not is_whole(Headers(head).get("content-range")):
+            self.outcome = Outcome.HTTP_UNEXPECTED
         if self.outcome is Outcome.REDIRECT and self.source.kind is not Kind.ROBOTS:
             target, limit = Headers(head).get("location"), self._exchange.settings.redirects
             self.outcome, self.location, detail = follow(self.source, target, limit=limit)

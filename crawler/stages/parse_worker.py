@@ -30,7 +30,13 @@ from crawler.core.changes import Earlier
 from crawler.core.charset import decode_text, encoding
 from crawler.core.decode import decode_body
 from crawler.core.document import Document
-from crawler.core.headers import Headers, content_codings, parse_mime, robots_directives
+from crawler.core.headers import (
+    Headers,
+    content_codings,
+    parse_mime,
+    robots_directives,
+    unknown_transfer_coding,
+)
 from crawler.core.html import LinkReader
 from crawler.core.listing import Bomb, read_listing
 from crawler.core.main_text import main_text
@@ -240,6 +246,9 @@ class Worker:
         draft.etag, draft.modified = _validator(headers.get("etag")), _validator(headers.get("last-modified"))
         if not 200 <= status < 300:
             return
+        if strange := unknown_transfer_coding(headers.all("transfer-encoding")):
+            draft.outcome, draft.detail = Outcome.CODING_REFUSED, f"unknown transfer coding {strange[:40]!a}"
+            return
         codings = content_codings(",".join(headers.all("content-encoding")))
         decoded = decode_body(body, codings, limit=options.max_decoded, max_ratio=options.max_ratio)
         draft.size = len(decoded.body)
@@ -264,6 +273,8 @@ class Worker:
         expected = task[11] in _MAY_LIST
         if body.startswith(_GZIP) and expected:
             unpacked = decode_body(body, ("gzip",), limit=_MOST_LISTED, max_ratio=self._options.max_ratio)
+            if unpacked.outcome and task[11] == Kind.SEED:
+                return  # it only might have been one, and may well be what it is
             if unpacked.outcome:
                 draft.outcome, draft.detail = unpacked.outcome, unpacked.detail
                 return

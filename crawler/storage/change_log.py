@@ -13,6 +13,7 @@ import msgspec
 
 from crawler.core.changes import Change, Earlier
 from crawler.core.records import Page
+from crawler.core.text import inert_json
 from crawler.storage.append_file import AppendFile
 from crawler.storage.database import CHANGE_LOG
 
@@ -90,4 +91,4 @@ class ChangeLog:
         Raises:
             StorageError: not all could be written; the file takes no more.
         """
-        self._file.append(b"".join(self._encode(line) + b"\n" for line in lines))
+        self._file.append(b"".join(inert_json(self._encode(line)) + b"\n" for line in lines))

@@ -18,6 +18,7 @@ import msgspec
 
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Page, Parsed, Place
+from crawler.core.text import inert_json
 from crawler.errors import CrawlerError, FolderDamaged
 from crawler.storage.append_file import AppendFile
 from crawler.storage.attempt import Attempt
@@ -63,11 +64,13 @@ class PageLog:
     def _line(self, page: Page) -> bytes:
         """Encode a page; what an extract function returned and JSON cannot say is written as Python would show it."""
         try:
-            return self._encode(page)
+            line = self._encode(page)
         except Exception:
             if page.extracted is None:
                 raise
-            return self._encode(replace(page, extracted=_shown(page.extracted)))
+            line = self._encode(replace(page, extracted=_shown(page.extracted)))
+        harmless = page.extracted is None and f"{page.title}{page.language}{page.mime}{page.charset}".isprintable()
+        return line if harmless else inert_json(line)
 
 
 def page_of(attempt: Attempt, place: Place | None, round_: int) -> Page:

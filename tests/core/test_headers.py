@@ -12,10 +12,12 @@ from crawler.core.headers import (
     Mime,
     content_codings,
     http_date,
+    is_whole,
     parse_mime,
     retry_after,
     robots_directives,
     split_head,
+    unknown_transfer_coding,
 )
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
@@ -283,3 +285,40 @@ def test_a_leap_second_is_the_second_before_it() -> None:
 @given(st.integers(0, 4_000_000_000))
 def test_the_dates_that_servers_write_read_back_the_same(seconds: int) -> None:
     assert http_date(formatdate(seconds, usegmt=True)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("content_range", "expected"),
+    [
+        ("bytes 0-9/10", True),
+        (" Bytes  0-0/1 ", True),
+        ("bytes 0-8/10", False),
+        ("bytes 1-9/10", False),
+        ("bytes 0-9/*", False),
+        ("bytes */10", False),
+        ("items 0-9/10", False),
+        ("bytes 0-" + "9" * 5000 + "/1", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_206_is_whole_if_its_one_range_is(content_range: str | None, expected: bool) -> None:  # noqa: FBT001  a column
+    assert is_whole(content_range) is expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "unknown"),
+    [
+        ((), ""),
+        (("chunked",), ""),
+        (("Chunked", "chunked"), ""),
+        ((" identity ",), ""),
+        (("gzip, chunked",), "gzip"),
+        (("chunked, identity",), "chunked, identity"),
+        (("xchunked",), "xchunked"),
+        (("\x0bchunked",), "\x0bchunked"),
+        ((",, ,",), ""),
+    ],
+)
+def test_a_transfer_coding_is_known_if_it_is_undone_or_none(fields: tuple[str, ...], unknown: str) -> None:
+    assert unknown_transfer_coding(fields) == unknown

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -156,3 +157,26 @@ def test_nothing_hostile_takes_long(hostile: str) -> None:
 )
 def test_times_are_read_as_sitemaps_and_feeds_write_them(text: str, at: float | None) -> None:
     assert moment(text) == at
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"), [("GB2312", "gb2312"), ("Shift_JIS", "shift_jis"), ("windows-1251", "cp1251")]
+)
+def test_a_feed_is_read_in_the_encoding_that_it_declares(label: str, codec: str) -> None:
+    letters = {"GB2312": "\u4e2d", "Shift_JIS": "\u65e5"}.get(label, "\u041f")
+    feed = f'<?xml version="1.0" encoding="{label}"?><rss><item><link>http://a.example/{letters}</link></item></rss>'
+
+    listing = read_listing(feed.encode(codec), "http://a.example/feed", expected=False)
+
+    assert listing is not None
+    assert list(listing.links) == [f"http://a.example/{quote(letters)}"]
+
+
+@pytest.mark.parametrize("label", ["utf-7", "klingon", "utf8mb4"])
+def test_a_feed_in_an_unknown_encoding_counts_as_utf_8(label: str) -> None:
+    feed = f'<?xml version="1.0" encoding="{label}"?><rss><item><link>http://a.example/\u00e9</link></item></rss>'
+
+    listing = read_listing(feed.encode(), "http://a.example/feed", expected=False)
+
+    assert listing is not None
+    assert list(listing.links) == ["http://a.example/%C3%A9"]

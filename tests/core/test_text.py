@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.text import inert, printable
+from crawler.core.text import inert, inert_json, printable
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 """Lone surrogates included, which ``st.text()`` leaves out."""
@@ -74,3 +75,34 @@ def test_a_text_of_several_lines_keeps_them_and_steers_nobody(text: str) -> None
 
     assert safe.count("\n") == text.count("\n")
     assert all(printable(line, limit=len(line)) == line for line in safe.split("\n"))
+
+
+STEERING = (
+    "\x7f\x80\x9b\x9f\u061c\u200b\u200e\u200f\u2028\u202a\u202e\u2060\u2066\u2069\u206f\ufeff\ufff9\U000e0001\U000e007f"
+)
+
+
+@pytest.mark.parametrize("character", STEERING)
+def test_what_could_steer_a_reader_is_escaped_in_json_and_means_the_same(character: str) -> None:
+    line = json.dumps({"title": f"a{character}b\u00e9"}, ensure_ascii=False).encode()
+
+    escaped = inert_json(line)
+
+    assert character.encode() not in escaped
+    assert json.loads(escaped) == json.loads(line)
+
+
+@given(st.text())
+def test_json_of_any_text_means_the_same_and_steers_nobody_after_it_is_escaped(text: str) -> None:
+    line = json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")
+
+    escaped = inert_json(line)
+
+    assert json.loads(escaped) == json.loads(line)
+    assert printable(escaped.decode(), 10**6) == escaped.decode()
+
+
+def test_letters_of_every_script_stay_as_they_are_in_json() -> None:
+    line = '{"title":"\u041f\u0440\u0438\u0432\u0435\u0442 \u65e5\u672c \U0001f600 caf\u00e9 \u0643"}'.encode()
+
+    assert inert_json(line) == line

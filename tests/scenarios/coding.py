@@ -32,7 +32,58 @@ def read(run: Any, stage: Stage) -> None:
 
 
 _GZIP = gzip.compress(_LONG, mtime=0)
-_OK = Outcome.OK
+_OK, _BIG = Outcome.OK, Outcome.DECOMPRESSED_TOO_LARGE
+_LOOSE = zlib.compressobj(9, zlib.DEFLATED, -15)
+_BARE_BOMB = _LOOSE.compress(bytes(64 * _MIB)) + _LOOSE.flush()
+_WIDE = b"\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"
+"""The frame of a zstd stream that asks for a window of 2 GiB (RFC 8878 §3.1.1.1.2)."""
+_SKIPPED = b"\x50\x2a\x4d\x18\x05\x00\x00\x00" + b"x" * 5
+_FAILED = Outcome.DECODE_FAILED
+_ODD_STREAMS = (
+    _coded(45, "wrong size", "sends a gzip body with a wrong size", _GZIP[:-4] + b"\xff" * 4, "gzip", _FAILED),
+    _coded(45, "zlib called gzip", "calls zlib's format gzip", zlib.compress(PAGE), "gzip", _FAILED),
+    _coded(45, "gzip called brotli", "calls gzip brotli", _GZIP, "br", _FAILED),
+    _coded(45, "brotli called gzip", "calls brotli gzip", brotli.compress(PAGE), "gzip", _FAILED),
+    _coded(44, "gzip without a body", "sends a gzip header alone", _GZIP[:10], "gzip", Outcome.DECODE_TRUNCATED),
+    _coded(46, "bytes after brotli", "appends rubbish to a brotli body", brotli.compress(PAGE) + b"x", "br", _FAILED),
+    _coded(
+        46, "bytes after zstd", "appends rubbish to a zstd body", zstd.compress(PAGE) + b"x", "zstd", _OK, check=read
+    ),
+    _coded(
+        46,
+        "zstd in parts",
+        "sends zstd frames, one to be skipped",
+        _SKIPPED + zstd.compress(PAGE) * 2,
+        "zstd",
+        _OK,
+        check=read,
+    ),
+    _coded(46, "90,000 members", "sends 90,000 empty gzip members", gzip.compress(b"") * 90_000, "gzip", _FAILED),
+    _coded(
+        46,
+        "name of a megabyte",
+        "gives a gzip body a name of a megabyte",
+        b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * _MIB + b"\0" + _GZIP[10:],
+        "gzip",
+        _OK,
+        check=read,
+    ),
+    _coded(49, "three names", "writes the coding as GZIP, between commas", _GZIP, " , GZIP ,, ", _OK, check=read),
+    _coded(49, "old name", "calls gzip x-gzip", _GZIP, "x-gzip", _OK, check=read),
+    _coded(
+        50,
+        "bomb behind a page",
+        "sends a gzip bomb behind a page",
+        gzip.compress(PAGE) + zeros(64 * _MIB),
+        "gzip",
+        _BIG,
+    ),
+    _coded(50, "bare bomb", "sends 64 MiB of zeros in deflate without its wrapper", _BARE_BOMB, "deflate", _BIG),
+    _coded(52, "window of 2 GiB", "asks for 2 GiB of memory for a zstd body", _WIDE, "zstd", _FAILED),
+    _coded(
+        53, "dead coding", "compresses as Unix did", b"\x1f\x9d\x90" + b"x" * 50, "compress", Outcome.CODING_REFUSED
+    ),
+)
 SCENARIOS = (
     _coded(
         44,
@@ -70,6 +121,7 @@ SCENARIOS = (
     _coded(
         47, "bare deflate", "sends deflate without its wrapper", zlib.compress(PAGE)[2:-4], "deflate", _OK, check=read
     ),
+    *_ODD_STREAMS,
     _coded(48, "empty gzip", "calls an empty body gzip", b"", "gzip", _OK),
     _coded(
         49,

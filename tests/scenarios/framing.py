@@ -225,6 +225,7 @@ SCENARIOS = (
         "says a transfer coding that does not exist",
         head(fields={"Transfer-Encoding": "rot13"}),
         PAGE,
+        outcome=Outcome.CODING_REFUSED,
     ),
     _plain(32, "no length at all", "says neither, and hangs up after the body", head(), PAGE),
     _plain(33, "HTTP/1.0", "answers in HTTP/1.0", b"HTTP/1.0 200 OK\r\n\r\n", PAGE),

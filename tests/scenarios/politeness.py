@@ -98,6 +98,10 @@ async def leads_nowhere(talk: Talk, _times: int) -> None:
     await talk.say(head("302 Found", {"Location": "file:///etc/passwd", "Content-Length": "0"}))
 
 
+async def leads_within(talk: Talk, _times: int) -> None:
+    await talk.say(head("302 Found", {"Location": "http://[::ffff:10.0.0.1]/robots.txt", "Content-Length": "0"}))
+
+
 def waited(at_least: float) -> Any:
     """Check the gap before the last request, as the server hears it: on a busy machine the first may be heard late."""
 
@@ -278,6 +282,42 @@ SCENARIOS = (
         _DENIED,
         denied,
     ),
+    _robots(
+        96,
+        "robots.txt at home",
+        "redirects robots.txt to an address within, where nobody answers",
+        robots_by(leads_within),
+    ),
+    _robots(
+        97,
+        "robots.txt in parts",
+        "sends a part of robots.txt, unasked: nothing is allowed",
+        robots(_DENY, "206 Partial Content"),
+        Outcome.HTTP_UNEXPECTED,
+        denied,
+    ),
+    _robots(
+        97,
+        "rules of others",
+        "has 10,000 groups for others before ours",
+        robots(b"".join(b"User-agent: bot%d\nDisallow: /\n\n" % n for n in range(10_000)) + _DENY),
+        _DENIED,
+        denied,
+    ),
+    _robots(
+        97,
+        "rules of stars",
+        "has rules that take very long to compare",
+        robots(b"User-agent: *\nDisallow: /" + b"*a" * 8000 + b"$\n"),
+    ),
+    _robots(
+        97,
+        "rules in small letters",
+        "writes robots.txt with odd spaces, letters and unknown lines",
+        robots(b" user-AGENT :\t*\nNoindex: /\nHost: x\n  disallow\t:/ # all\n"),
+        _DENIED,
+        denied,
+    ),
     _robots(98, "crawl-delay 0", "asks for no delay", robots(b"User-agent: *\nCrawl-delay: 0\n")),
     _robots(
         98,
@@ -325,6 +365,21 @@ SCENARIOS = (
         pages_by((_BUSY, "315360000")),
         2,
         check=waited(LONGEST_WAIT),
+    ),
+    *(
+        _pages(99, f"503 for {wait!a}", f"answers 503, and says {wait!a} for how long", pages_by((_AWAY, wait)), 2)
+        for wait in (
+            "-5",
+            "1e3",
+            "0x10",
+            "9" * 5000,
+            "Inf",
+            "NaN",
+            "1, 2",
+            "120;x",
+            "\xd9\xa5",
+            "Fri, 31 Feb 2031 25:61:61 GMT",
+        )
     ),
     _pages(99, "429 with junk", "answers 429, and says nonsense", pages_by((_BUSY, "soon")), 2),
     _pages(99, "429 storm", "answers 429, always", pages_by(*[(_BUSY, "")] * 50), 8, outcome=Outcome.HTTP_RATE_LIMITED),

@@ -5,6 +5,7 @@ Here the server is reached by a name that the seeds name; its address, written o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,20 @@ async def says_two_places(talk: Talk) -> None:
         await talk.say(b"HTTP/1.1 302 Found\r\nLocation: /one\r\nLocation: /two\r\nContent-Length: 0\r\n\r\n")
     else:
         await talk.answer()
+
+
+async def redirects_for_ever(talk: Talk) -> None:
+    if await talk.heard() == "/":
+        await talk.say(head("302 Found", {"Location": "/x"}))
+        await talk.say_slowly(itertools.repeat(b"x" * 65536), 0)
+    await talk.answer()
+
+
+async def redirects_and_hangs(talk: Talk) -> None:
+    if await talk.heard() == "/":
+        await talk.say(head("302 Found", {"Location": "/x", "Content-Length": "1000"}))
+        await talk.hang()
+    await talk.answer()
 
 
 def ends(to: str, outcome: Outcome, times: int = 0) -> Callable[[Any, Stage], None]:
@@ -236,6 +251,66 @@ SCENARIOS = (
         host=_NAME,
         asked=2,
         check=with_secrets,
+    ),
+    *(
+        _to(55, f"to itself by {way}", f"redirects to itself by {way}", to, Outcome.REDIRECT_LOOP)
+        for way, to in (("a fragment", "#top"), ("its path and a fragment", "/#top"), ("dots", "/a/../."))
+    ),
+    *(
+        Scenario(
+            60,
+            f"to {name}",
+            f"redirects to {to.replace('{port}', '80')}",
+            Outcome.REDIRECT,
+            1,
+            redirects(to),
+            host=_NAME,
+            asked=2,
+            check=ends("http://trusted.test:{port}" + seen, Outcome.OK, 1),
+        )
+        for name, to, seen in (
+            ("a place above all", "../../../x", "/x"),
+            ("another query", "?a=b", "/?a=b"),
+            ("backslashes", "\\\\trusted.test:{port}\\x", "/x"),
+            ("tabs and spaces", " /ta\tb ", "/tab"),
+            ("Latin-1", "/caf\xe9", "/caf%C3%A9"),
+            ("a line end, escaped", "/a%0d%0aSet-Cookie:%20x=y", "/a%0d%0aSet-Cookie:%20x=y"),
+            ("no slashes", "http:x", "/x"),
+            ("a quoted URL", '"/x"', "/%22/x%22"),
+        )
+    ),
+    *(
+        Scenario(60, f"with {what}", f"redirects with {what}", Outcome.REDIRECT, 1, play, host=_NAME, asked=2)
+        for what, play in (("a body without end", redirects_for_ever), ("a body that never comes", redirects_and_hangs))
+    ),
+    _to(
+        61, "a zone", "redirects to a link-local address with its zone", "http://[fe80::1%25eth0]/", Outcome.URL_INVALID
+    ),
+    *(
+        _to(
+            57,
+            f"to {url.partition(':')[0]} in disguise",
+            f"redirects to {ascii(url)[1:-1]}",
+            url,
+            Outcome.SCHEME_BLOCKED,
+        )
+        for url in (
+            "java\tscript:alert(1)",
+            "view-source:http://a.example/",
+            "blob:http://a.example/x",
+            "ws://a.example/",
+        )
+    ),
+    Scenario(
+        58,
+        "to a lure",
+        "redirects to a private address behind a name that looks like ours",
+        Outcome.REDIRECT,
+        1,
+        redirects("http://trusted.test:80@10.0.0.1/"),
+        host=_NAME,
+        asked=1,
+        check=ends("http://10.0.0.1/", _BLOCKED),
     ),
     _to(63, "excluded", "redirects to what the settings exclude", "/excluded", Outcome.REDIRECT),
     _to(

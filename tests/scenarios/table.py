@@ -6,15 +6,17 @@ from pathlib import Path
 from types import ModuleType
 
 from crawler.testing.hostile import Scenario
-from tests.scenarios import coding, content, framing, politeness, redirects, transport, traps
+from tests.scenarios import coding, content, framing, oddities, politeness, redirects, sitemaps, transport, traps
 
 CHAPTERS: dict[str, ModuleType] = {
     "Transport": transport,
     "HTTP framing": framing,
+    "HTTP that is read in two ways": oddities,
     "Content coding": coding,
     "Redirects": redirects,
     "Content": content,
     "URLs and traps": traps,
+    "Sitemaps and feeds": sitemaps,
     "Politeness": politeness,
 }
 NOT_PLAYED = {
@@ -22,7 +24,6 @@ NOT_PLAYED = {
     "Black holes of path MTU, lost and reordered packets": "loopback loses nothing; it would end in a time-out",
     "Two living addresses, IPv6 and IPv4": "a machine may have no IPv6; a dead one beside a living IPv4 is played",
     "10,000 hosts behind one wildcard name": "played by `tests/test_addresses.py`, with fewer names",
-    "Sitemaps: entity bombs, loops, 50,001 URLs, 1 GB": "no sitemap is read",
     "A wrong Content-Length in the answer to HEAD": "HEAD is never sent",
     "A host that slows down under load": "only its failures, 429 and 503 count; its speed is not measured",
     "Damage to disk, database, archive and workers": "played by other tests",
