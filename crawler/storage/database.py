@@ -246,11 +246,20 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def refuse_lost(folder: Path) -> None:
+    """Refuse a folder that has no database, but what only a crawl with one can have left.
+
+    Raises:
+        FolderDamaged: its database is lost.
+    """
+    remains = [folder / WAL, folder / PAGE_LOG, *folder.glob("archive/crawl-*.warc.gz*")]
+    if there := [one.relative_to(folder) for one in remains if _size(one)]:
+        raise FolderDamaged(f"missing, but {there[0]} is there; {_AMENDS}", where=str(folder / NAME))
+
+
 def _create(path: Path) -> None:
     """Make the database under another name first: one that bears its own name is whole, whenever the kill comes."""
-    remains = [path.with_name(WAL), path.with_name(PAGE_LOG), *path.parent.glob("archive/crawl-*.warc.gz*")]
-    if there := [one.relative_to(path.parent) for one in remains if _size(one)]:
-        raise FolderDamaged(f"missing, but {there[0]} is there; {_AMENDS}", where=str(path))
+    refuse_lost(path.parent)
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     connection = sqlite3.connect(draft, isolation_level=None)

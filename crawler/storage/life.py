@@ -13,7 +13,7 @@ from crawler.core.fingerprint import fingerprint
 from crawler.core.outcomes import State
 from crawler.errors import FolderUnusable, UsageError
 from crawler.storage.archive import segment_path
-from crawler.storage.database import NAME, Database, open_for_reading
+from crawler.storage.database import NAME, Database, open_for_reading, refuse_lost
 from crawler.storage.lock import FolderLock
 
 _LONGEST_WAY = 100
@@ -79,6 +79,7 @@ def life_of(folder: Path, url: str) -> Life:
     lock = FolderLock(folder, reading=True)
     try:
         if not (folder / NAME).exists():
+            refuse_lost(folder)
             raise UsageError(f"there is no crawl in this folder (no {NAME})", where=str(folder))
         with closing(open_for_reading(folder)) as database, database.refusing():
             return _life(folder, database, url)

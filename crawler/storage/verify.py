@@ -15,7 +15,7 @@ import msgspec
 
 from crawler.core.outcomes import Outcome, State
 from crawler.errors import FolderUnusable, UsageError
-from crawler.storage.database import NAME, WAL, Database, open_for_reading
+from crawler.storage.database import NAME, WAL, Database, open_for_reading, refuse_lost
 from crawler.storage.findings import Findings, counted
 from crawler.storage.folder import REPORT
 from crawler.storage.lock import FolderLock
@@ -71,6 +71,7 @@ def verify(folder: Path) -> VerifyReport:
     lock = FolderLock(folder, reading=True)
     try:
         if not (folder / NAME).exists():
+            refuse_lost(folder)
             raise UsageError(f"there is no crawl in this folder (no {NAME})", where=str(folder))
         with closing(open_for_reading(folder)) as database, database.refusing():
             return _verify(folder, database)

@@ -87,7 +87,7 @@ class ArchiveCheck:
         path = segment_path(self._folder, segment.name)
         where = f"archive/{path.name}"
         if not path.exists():
-            self._findings.add(where, f"missing, but {segment.length} bytes of it were committed")
+            self._findings.add(f"archive/{segment.name}", f"missing, but {segment.length} bytes of it were committed")
             self._drop(rows, segment.id + 1, 0, "its segment is missing")
             return
         size = path.stat().st_size

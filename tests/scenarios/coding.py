@@ -15,6 +15,11 @@ from crawler.testing.answers import zstd
 from crawler.testing.hostile import PAGE, Scenario, Stage, answers
 
 _MIB = 1024**2
+SETTINGS = {
+    "fetch": {"head_timeout": 20.0, "total_timeout": 50.0, "lowest_rate_after": 20.0},
+    "parse": {"timeout": 20.0},
+}
+"""Nothing here is about time, so a busy machine may take its own."""
 _LONG = PAGE + random.Random(7).randbytes(20_000).hex().encode()  # noqa: S311  filling is no secret
 
 

@@ -9,6 +9,8 @@ from crawler.core.outcomes import Outcome
 from crawler.testing.hostile import PAGE, Scenario, Stage, Talk, answers_by, head, says
 from tests.records import response_head
 
+SETTINGS = {"fetch": {"head_timeout": 20.0, "total_timeout": 50.0, "lowest_rate_after": 20.0}}
+"""Nothing here is about time, so a busy machine may take its own."""
 _LENGTH = {"Content-Length": str(len(PAGE))}
 _OK = b"HTTP/1.1 200 OK\r\n"
 _SIZED = b"Content-Length: %d\r\n" % len(PAGE)
@@ -39,7 +41,7 @@ async def floods_small_print(talk: Talk) -> None:
 async def floods_trailers(talk: Talk) -> None:
     await talk.heard()
     await talk.say(head(fields=_CHUNKED), chunk(PAGE), b"0\r\n")
-    await talk.say_slowly((b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in itertools.count()), 0)
+    await talk.say_slowly((_lines(100, 1000) for _ in itertools.count()), 0)
 
 
 async def answers_twice(talk: Talk) -> None:

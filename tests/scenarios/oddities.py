@@ -12,6 +12,8 @@ from typing import Any
 from crawler.core.outcomes import Outcome
 from crawler.testing.hostile import PAGE, Scenario, Stage, Talk, answers, head, says
 
+SETTINGS = {"fetch": {"head_timeout": 20.0, "total_timeout": 50.0, "lowest_rate_after": 20.0}}
+"""Nothing here is about time, so a busy machine may take its own."""
 _LENGTH = {"Content-Length": str(len(PAGE))}
 _OK = b"HTTP/1.1 200 OK\r\n"
 _SIZED = b"Content-Length: %d\r\n" % len(PAGE)

@@ -12,7 +12,7 @@ from crawler.testing.hostile import ANY_NUMBER, Play, Scenario, Stage, Talk, ans
 SETTINGS = {
     "politeness": {"robots": "obey"},
     "scope": {"sitemaps": True},
-    "fetch": {"max_body": 8 * 1024**2},
+    "fetch": {"max_body": 8 * 1024**2, "head_timeout": 20.0, "total_timeout": 50.0, "lowest_rate_after": 20.0},
     "parse": {"timeout": 20.0, "workers": 2, "max_links": 60},
     "traps": {"pages_per_host": 40},
 }

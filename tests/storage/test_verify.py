@@ -264,3 +264,10 @@ def unused(content: bytes, page: int) -> bool:
     """Tell whether a page of the database holds nothing: the root of an empty table or index."""
     size = int.from_bytes(content[16:18], "big")
     return content[(page - 1) * size + 3 : (page - 1) * size + 5] == b"\0\0"
+
+
+def test_a_folder_that_lost_its_database_is_damaged_and_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "pages.jsonl").write_text("{}\n")
+
+    with pytest.raises(FolderDamaged, match=r"missing, but pages\.jsonl is there"):
+        verify(tmp_path)
