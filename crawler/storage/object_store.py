@@ -48,7 +48,7 @@ class ObjectStore:
             raise ConfigError(f"snapshot.to: {_said(error)}", where=self.url) from error
 
     def keys(self, prefix: str = "") -> list[str]:
-        """Return the names of all objects below a prefix, which ends with a slash or is empty.
+        """Return the names of all objects below a prefix, which ends with a slash or is empty, in order.
 
         Raises:
             StoreUnreachable: the store does not answer, or refuses.
@@ -56,7 +56,7 @@ class ObjectStore:
         import obstore  # noqa: PLC0415
 
         with self._telling(prefix):
-            return [one["path"] for page in obstore.list(self._store, prefix or None) for one in page]
+            return sorted(one["path"] for page in obstore.list(self._store, prefix or None) for one in page)
 
     def create(self, key: str, content: bytes) -> bool:
         """Write an object that is not there yet, in one piece; return whether it is this content that is there now.

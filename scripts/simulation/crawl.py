@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -118,6 +119,7 @@ class Simulation:
         """Whether a shard has sent the front page of a host."""
         self._pairs: dict[int, int] = {}
         self._since: list[dict[int, int]] = [{} for _ in range(plan.shards)]
+        self._snapshots = [0] * plan.shards
         self._until = [0.0] * plan.shards
         self._archive = [0] * plan.shards
         self._moments = [0.5, 0.9, 0.99]
@@ -135,10 +137,10 @@ class Simulation:
                 self._lose(now)
                 loss = self._next_loss(loss - loss % plan.loss_every + plan.loss_every)
             for shard in range(plan.shards):
-                if self._until[shard] <= now:
+                if self._heaps[shard] and self._until[shard] <= now:
                     self._serve(shard, now)
-            for urls in self._pairs.values():
-                course.batches += batches_of(urls, TICK)
+            for urls, pairs in Counter(self._pairs.values()).items():
+                course.batches += pairs * batches_of(urls, TICK)
             self._pairs.clear()
             now += TICK
             if self._moments and course.pages >= self._moments[0] * reachable:
@@ -166,9 +168,7 @@ class Simulation:
         """Let a shard work for one tick."""
         plan, heap, queued = self._plan, self._heaps[shard], self._queued
         room, turn = plan.rate * TICK, max(1, int(TICK / plan.delay))
-        since = self._since[shard] if plan.loss_every else None
-        if since and (now + 37 * shard) % plan.snapshot_every < TICK:
-            since.clear()
+        since = self._lately(shard, now) if plan.loss_every else None
         served: list[int] = []
         while heap and room > 0:
             host = heappop(heap)[1]
@@ -189,6 +189,14 @@ class Simulation:
             else:
                 self._waits[host] = 0
 
+    def _lately(self, shard: int, now: float) -> dict[int, int]:
+        """Return the pages of each host that no snapshot of the shard has; shards take them in turn."""
+        snapshots = int((now + 37 * shard) // self._plan.snapshot_every)
+        if snapshots != self._snapshots[shard]:
+            self._snapshots[shard] = snapshots
+            self._since[shard].clear()
+        return self._since[shard]
+
     def _show(self, host: int, most: int) -> None:
         """Make further pages of a host known."""
         known, page, end = self._known, self._shown[host], self._web.first[host + 1]
@@ -205,6 +213,7 @@ class Simulation:
         """Follow the links of pages to other hosts: two of each, to a front page and to a page anywhere."""
         rng, hosts, owner, known = self._rng.random, self._web.host, self._owner, self._known
         total, first, posted, shards = len(hosts), self._web.first, self._posted, self._plan.shards
+        pairs, base, sent = self._pairs, shard * shards, 0
         for _ in range(pages):
             deep = int(rng() * total)
             front = hosts[int(rng() * total)]
@@ -213,20 +222,18 @@ class Simulation:
                 bit = front * shards + shard
                 if not posted[bit >> 3] >> (bit & 7) & 1:
                     posted[bit >> 3] |= 1 << (bit & 7)
-                    self._send(shard, there)
+                    pairs[base + there] = pairs.get(base + there, 0) + 1
+                    sent += 1
             if not known[first[front]]:
                 self._find(first[front])
             there = owner[hosts[deep]]
             if there != shard:
-                self._send(shard, there)
+                pairs[base + there] = pairs.get(base + there, 0) + 1
+                sent += 1
             if not known[deep]:
                 self._find(deep)
+        self.course.sent += sent
         self.course.links += 2 * pages
-
-    def _send(self, shard: int, there: int) -> None:
-        self.course.sent += 1
-        pair = shard * self._plan.shards + there
-        self._pairs[pair] = self._pairs.get(pair, 0) + 1
 
     def _lose(self, now: float) -> None:
         """Lose a node: its shards go on elsewhere from their last snapshots."""
@@ -238,7 +245,7 @@ class Simulation:
             until = now + plan.restore + self._archive[shard] * plan.page_bytes / plan.bandwidth
             course.down += until - max(now, self._until[shard])
             self._until[shard] = until
-            for host, pages in self._since[shard].items():
+            for host, pages in self._lately(shard, now).items():
                 self._queued[host] += pages
                 self._left[host] += pages
                 course.again += pages

@@ -16,9 +16,9 @@ from crawler.storage.object_store import ObjectStore
 from crawler.storage.snapshots import Snapshots
 from tests.storage.attempts import answer
 
-LINKS = {f"http://a/{number}": (f"http://a/{number + 1}", f"http://a/{number + 2}") for number in range(4)}
-BODIES = {"http://a/2": b"same", "http://a/5": b"same"}
-PAGES = {f"http://a/{number}" for number in range(6)}
+LINKS = {f"http://a/{number}": (f"http://a/{number + 1}", f"http://a/{number + 2}") for number in range(3)}
+BODIES = {"http://a/2": b"same", "http://a/4": b"same"}
+PAGES = {f"http://a/{number}" for number in range(5)}
 
 
 QUICK = Config(scope=Scope(rule="any"), store=Store(durability="normal"))
