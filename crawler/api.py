@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpack
@@ -23,17 +24,18 @@ from crawler.core.document import Document
 from crawler.core.host_queues import Again
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
+from crawler.core.shards import Shard
 from crawler.errors import UsageError
 from crawler.pages import Pages
 from crawler.parts import Parts
 from crawler.report.jsonfile import encode
 from crawler.report.report import Ending, Progress, Report
 from crawler.seams import PageFetcher, PageStore, Seams, URLScope
-from crawler.stages.commit import Begin
+from crawler.stages.commit import Begin, Commit
 from crawler.storage.folder import PAGE, REPORT
 
 if TYPE_CHECKING:
-    from crawler.engine import Engine
+    from crawler.engine import Engine, Share
 
 Seeds: TypeAlias = str | Iterable[str] | AsyncIterable[str]
 """One URL, or several, all at hand or as they come."""
@@ -46,9 +48,10 @@ class TheirParts(TypedDict, total=False):
     fetcher: PageFetcher | None
     store: PageStore | None
     scope: URLScope | None
+    shard: Shard | None
 
 
-async def crawl(
+async def crawl(  # noqa: PLR0913  all by name, and none needed
     seeds: Seeds,
     *,
     config: Config | None = None,
@@ -56,6 +59,8 @@ async def crawl(
     fresh: bool = False,
     rebuild: bool = False,
     recrawl: Literal["all", "due"] | None = None,
+    cluster: str | None = None,
+    shards: int | None = None,
     **seams: Unpack[TheirParts],
 ) -> Report:
     """Crawl from ``seeds`` and return the report; go on where an earlier crawl into ``out`` stopped.
@@ -67,12 +72,24 @@ async def crawl(
         fresh: move an earlier run aside first.
         rebuild: if an earlier run's state is damaged, move it aside and make it anew from its archive.
         recrawl: if the earlier crawl has ended, ask once more for all its pages, or for those that are due.
-        **seams: ``extract``, ``fetcher``, ``store`` and ``scope``, see :mod:`crawler.seams`.
+        cluster: have several shards share the crawl, on Ray: ``local``, ``auto`` or ``ray://HOST:PORT``.
+        shards: how many; None is as many as there were before, or as suit the cluster.
+        **seams: ``extract``, ``fetcher``, ``store`` and ``scope``, see :mod:`crawler.seams`; on a cluster each must be
+            fit to be pickled, and each shard has its own.
 
     Raises:
         CrawlerError: the crawl cannot begin or cannot go on; what was committed stands.
     """
-    async with Crawler(config, out=out, fresh=fresh, rebuild=rebuild, recrawl=recrawl, **seams) as crawler:
+    how: dict[str, Any] = {"out": out, "fresh": fresh, "rebuild": rebuild, "recrawl": recrawl, **seams}
+    if cluster is not None:
+        # by its name: it stands above this module, and who has no cluster need not have Ray
+        shared = import_module("crawler.cluster").shared_crawler(cluster, config=config, shards=shards, **how)
+        async with shared as crawler:
+            report: Report = await crawler.crawl(seeds)
+            return report
+    if shards is not None:
+        raise UsageError("shards need a cluster")
+    async with Crawler(config, **how) as crawler:
         return await crawler.crawl(seeds)
 
 
@@ -120,6 +137,7 @@ class Crawler:
         self._account: Account | None = None
         self._ending = Ending.RUNNING
         self._report: Report | None = None
+        self._share: Share | None = None
         self._stopped = False
         # Never set back, whatever happens to the wall clock; uvloop's own time stands still for a turn of the loop.
         base = time.time() - time.monotonic()
@@ -171,6 +189,22 @@ class Crawler:
         if self._engine is not None:
             self._engine.stop(reason)
 
+    def share(self, share: Share) -> None:
+        """Take part in a crawl that several share, by this share from now on; to be called before the run, too."""
+        self._share = share
+        if self._engine is not None:
+            self._engine.shared(share)
+
+    @property
+    def engine(self) -> Engine | None:
+        """What runs the crawl; None before the run."""
+        return self._engine
+
+    @property
+    def commit(self) -> Commit:
+        """The door to the journal, while the crawler is entered."""
+        return self._parts.commit
+
     def progress(self) -> Progress:
         """Tell how the crawl stands at this moment."""
         now = self._now()
@@ -205,7 +239,11 @@ class Crawler:
         if self._engine is not None:
             raise UsageError("a Crawler makes one run; enter a new one for the next")
         parts = self._parts
-        engine = self._engine = parts.engine(deliver)
+        engine = parts.engine(deliver)
+        if self._share is not None:
+            engine.shared(self._share)
+            await parts.commit.recall(engine.tally)
+        self._engine = engine
         probe = parts.probe(engine)
         if self._stopped:
             engine.stop()

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
+
+import msgspec
 
 from crawler.config import Config
 from crawler.core.host_queues import Again, HostQueues, Wait
@@ -25,7 +28,7 @@ from crawler.core.url import seed_url
 from crawler.pipeline import Pipeline
 from crawler.report.report import Ending
 from crawler.stages.commit import Commit
-from crawler.storage.frontier import StoredHost
+from crawler.storage.frontier import Sown, StoredHost
 
 GRACE = 5.0
 """Seconds that fetches in flight are given when the crawl is asked to stop."""
@@ -66,6 +69,24 @@ class Bell:
         self._rung = False
 
 
+@dataclass(slots=True)
+class Share:
+    """What this engine may do of a crawl that several share; the limits of the settings are those of all together."""
+
+    expecting: bool = True
+    """Whether others may still send URLs: then a frontier that is drained is not the end."""
+    pages: int | None = None
+    """Pages that may be finished in this run, at most; None is no limit."""
+    bytes: int | None = None
+
+    def used_up(self, tally: Tally, in_flight: int) -> bool:
+        """Tell whether no further page may begin its way."""
+        if not self.expecting:
+            return False  # all is done everywhere
+        pages = self.pages is not None and tally.pages + in_flight >= self.pages
+        return pages or (self.bytes is not None and tally.bytes >= self.bytes)
+
+
 class Engine:
     """Runs one crawl; made anew for each run.
 
@@ -99,6 +120,8 @@ class Engine:
         """What this run has done so far."""
         self._now = now
         self._deliver = deliver
+        self.share: Share | None = None
+        """Its part of a crawl that several share; None if the crawl is its own."""
         self._changed = Bell()
         self._hungry = Bell()
         self._pages: set[asyncio.Task[None]] = set()
@@ -123,6 +146,22 @@ class Engine:
     def resize(self, slots: int) -> None:
         """Let so many requests be in flight from now on; those that are more end in their own time."""
         self._slots = slots
+        self._changed.ring()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to do: until others send something, if the crawl is shared."""
+        return not self._pages and not self._sowing and self._queues.drained
+
+    @property
+    def starved(self) -> bool:
+        """Whether its share is used up, though there is something to do."""
+        return self.share is not None and self.share.used_up(self.tally, len(self._pages)) and not self.idle
+
+    def shared(self, share: Share) -> None:
+        """Go by this share from now on, and no more by the limits that are those of the whole crawl."""
+        self.share = share
+        self._limits = msgspec.structs.replace(self._limits, max_pages=0, max_bytes=0, max_time=0.0)
         self._changed.ring()
 
     @property
@@ -214,6 +253,8 @@ class Engine:
     def _full(self) -> Feed | None:
         """Tell why no further page may begin its way; None if one may."""
         pages, most = len(self._pages), self._limits.max_pages
+        if self.share is not None and self.share.used_up(self.tally, pages):
+            return Feed.CLOSING
         if not pages:
             return None
         if most and self.tally.pages + pages >= most:
@@ -222,9 +263,8 @@ class Engine:
             return Feed.CLOSING
         if self._ledger.fetching >= self._slots:
             return Feed.SLOTS
-        if pages >= self.most_pages or self.bytes_waiting >= _MOST_BYTES:
-            return self._ledger.backlog
-        return None
+        behind = pages >= self.most_pages or self.bytes_waiting >= _MOST_BYTES
+        return self._ledger.backlog if behind else None
 
     def _limit_reached(self) -> str:
         limits, tally = self._limits, self.tally
@@ -237,7 +277,7 @@ class Engine:
         return self.limit
 
     def _drained(self) -> bool:
-        return not self._pages and not self._sowing and self._queues.drained
+        return self.idle and (self.share is None or not self.share.expecting)
 
     def _start(self, url: CrawlURL) -> None:
         self._ledger.fetching += 1
@@ -300,13 +340,18 @@ class Engine:
     # seeds in, and URLs back from disk
 
     async def _sow(self, seeds: Iterable[str] | AsyncIterable[str]) -> None:
-        async for batch in _batches(seeds):
-            urls = list(self._crawlable(batch))
-            sown = await self._commit.sow(urls)
-            self.tally.sown(len(urls), sown.known, sown.refused)
+        async for batch in seed_batches(seeds):
+            await self.sow(batch)
         await self._commit.reconsider()
         self._sowing = False
         self._changed.ring()
+
+    async def sow(self, seeds: Iterable[str]) -> Sown:
+        """Make some seeds known; return what became of them."""
+        urls = list(self._crawlable(seeds))
+        sown = await self._commit.sow(urls)
+        self.tally.sown(len(urls), sown.known, sown.refused)
+        return sown
 
     def _crawlable(self, seeds: Iterable[str]) -> Iterator[str]:
         for seed in seeds:
@@ -334,7 +379,7 @@ class Engine:
                 await self._hungry.wait()
 
 
-async def _batches(seeds: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
+async def seed_batches(seeds: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
     """Take seeds a thousand at a time, or fewer where their source has to be waited for."""
     if not isinstance(seeds, AsyncIterable):
         rest = iter(seeds)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from crawler.core.document import Document
 from crawler.core.records import CrawlURL, Page
+from crawler.core.shards import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,5 @@ class Seams:
     fetcher: PageFetcher | None = None
     store: PageStore | None = None
     scope: URLScope | None = None
+    shard: Shard | None = None
+    """Which part of the crawl this is, where several shards share it; put in by :mod:`crawler.cluster`."""

@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.cluster.killing import trial as cluster_trial
 from tests.killing import Trial, trial
 
 
@@ -29,7 +30,8 @@ def main() -> int:
         for seed in range(options.first, options.first + options.seeds):
             if time.monotonic() > deadline:
                 break
-            trials.append(trial(seed, folder / f"seed-{seed}", kills=options.kills, pages=options.pages))
+            one = cluster_trial if options.cluster else trial
+            trials.append(one(seed, folder / f"seed-{seed}", kills=options.kills, pages=options.pages))
             if not options.json:
                 print(_line(trials[-1]), flush=True)
     broken = sum(len(done.wrong) for done in trials)
@@ -55,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, metavar="N", help="seed of the first web (default 0)")
     parser.add_argument("--kills", type=int, default=5, metavar="K", help="kills per web (default 5)")
     parser.add_argument("--pages", type=int, default=60, metavar="P", help="URLs per web (default 60)")
+    parser.add_argument("--cluster", action="store_true", help="share each crawl among four shards, and kill those")
     parser.add_argument("--max-time", type=float, default=600, metavar="SECONDS", help="begin no web after this")
     parser.add_argument("--keep", metavar="DIR", help="leave the output folders here, to be looked at")
     parser.add_argument("--json", action="store_true", help="print JSON")

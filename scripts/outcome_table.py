@@ -27,6 +27,7 @@ _SKIPPED = {
     Outcome.TRAP_REPEATED_SEGMENT: "`traps.repeated_segment`",
     Outcome.TRAP_LONG_QUERY: "`traps.query_parameters`",
     Outcome.TRAP_HOST_BUDGET: "`traps.pages_per_host`",
+    Outcome.MOVED: "nothing; see [clusters](cluster.md)",
 }
 """What a person can change about a skip. There is no problem in it, so the report has no advice."""
 

@@ -52,7 +52,9 @@ class Ordeal:
     """What the rounds before left, if there were any."""
 
 
-def check(folder: Path, web: Web, ordeal: Ordeal, *, verify: Callable[[Path], int]) -> list[str]:
+def check(
+    folder: Path, web: Web, ordeal: Ordeal, *, verify: Callable[[Path], int], evidence: Evidence | None = None
+) -> list[str]:
     """Return the violations of I1 to I11 by a round, the last one; none if all is well.
 
     Args:
@@ -60,8 +62,9 @@ def check(folder: Path, web: Web, ordeal: Ordeal, *, verify: Callable[[Path], in
         web: the truth of this round, with the sites that served it and still remember its requests.
         ordeal: what the crawl went through.
         verify: returns the exit code of the crawler's own check of the folder.
+        evidence: what is in the folder, if it is not laid out as usual.
     """
-    all_rounds = Evidence.of(folder)
+    all_rounds = evidence or Evidence.of(folder)
     evidence = all_rounds.since(ordeal.before)
     kinds = (
         _missing(evidence, web),

@@ -109,7 +109,7 @@ def run_and_kill(
         later: seconds to wait after the last of these requests.
     """
     due = threading.Event()
-    with _counting(sites, after, due), output.open("ab") as sink:
+    with counting(sites, after, due), output.open("ab") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "crawler", *arguments],
             cwd=output.parent,
@@ -119,7 +119,7 @@ def run_and_kill(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        watch = threading.Thread(target=_tell_end, args=(process, due), name="end of crawl")
+        watch = threading.Thread(target=tell_end, args=(process, due), name="end of crawl")
         watch.start()
         try:
             in_time = due.wait(RUN_LIMIT)
@@ -206,7 +206,7 @@ class _Folder:
         kills = sum(ending.struck for ending in endings)
         endings.append(self._run(after=0, blow=Blow.GROUP))
         wrong = [sentence for ending in endings if (sentence := _bad_end(ending))]
-        wrong += _survivors({ending.session for ending in endings})
+        wrong += survivors({ending.session for ending in endings})
         ordeal = Ordeal(kills=kills, delay=self._delay, before=self._before)
         wrong += check(self._out, self._web, ordeal, verify=verify)
         result.wrong += [f"{self._folder.name}, round {result.rounds}: {sentence}" for sentence in wrong]
@@ -236,12 +236,13 @@ class _Folder:
 
     def _run(self, *, after: int, blow: Blow, later: float = 0.0) -> Ending:
         begins = self._web.edition > 1 and last_round(self._out) < self._web.edition
-        arguments = _arguments(self._web, self._folder, self._out, delay=self._delay)
+        arguments = written(self._web, self._folder, self._out, delay=self._delay)
         arguments += ["--recrawl"] if begins else []
         return run_and_kill(arguments, self._folder / "printed", self._web.sites, after=after, blow=blow, later=later)
 
 
-def _arguments(web: Web, folder: Path, out: Path, *, delay: float) -> list[str]:
+def written(web: Web, folder: Path, out: Path, *, delay: float) -> list[str]:
+    """Write the seeds and settings of a crawl of a web; return the arguments of its command."""
     (folder / "seeds.txt").write_text("\n".join(web.fronts), encoding="utf-8")
     (folder / "settings.toml").write_text(SETTINGS, encoding="utf-8")
     politeness = ["--delay", str(delay), "--per-host", "1" if delay else "8"]
@@ -251,7 +252,7 @@ def _arguments(web: Web, folder: Path, out: Path, *, delay: float) -> list[str]:
 
 
 @contextlib.contextmanager
-def _counting(sites: Sequence[Site], after: int, due: threading.Event) -> Iterator[None]:
+def counting(sites: Sequence[Site], after: int, due: threading.Event) -> Iterator[None]:
     """Set an event when so many more requests have come."""
     seen = 0
 
@@ -270,7 +271,8 @@ def _counting(sites: Sequence[Site], after: int, due: threading.Event) -> Iterat
             site.listeners.remove(count)
 
 
-def _tell_end(process: subprocess.Popen[bytes], due: threading.Event) -> None:
+def tell_end(process: subprocess.Popen[bytes], due: threading.Event) -> None:
+    """Set an event when a process has ended."""
     process.wait()
     due.set()
 
@@ -300,12 +302,12 @@ def _bad_end(ending: Ending) -> str:
     return f"a run ended with exit code {ending.code}: {ending.said}" if ending.code not in right else ""
 
 
-def _survivors(sessions: set[int]) -> list[str]:
+def survivors(sessions: set[int], patience: float = STOP_LIMIT) -> list[str]:
     """Name, and end, the processes of crawls that are over."""
-    deadline = time.monotonic() + STOP_LIMIT
+    deadline = time.monotonic() + patience
     left = [process.pid for process in processes() if process.session in sessions]
     left = [pid for pid in left if not ended(pid, deadline)]
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return [f"{len(left)} processes of ended runs were still there after {STOP_LIMIT:.0f} s"] if left else []
+    return [f"{len(left)} processes of ended runs were still there after {patience:.0f} s"] if left else []

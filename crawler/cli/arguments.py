@@ -54,6 +54,8 @@ class Arguments:
     serve: Address | None = None
     metrics_file: Path | None = None
     log: Path | None = None
+    cluster: str | None = None
+    shards: int | None = None
     quiet: bool = False
     verbose: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
@@ -83,6 +85,10 @@ def parse(argv: Sequence[str], *, name: str = "python -m crawler") -> Arguments:
         raise UsageError(f"no seed given: name a file of URLs, a URL, or - for standard input (see {name} --help)")
     if values.get("quiet") and values.get("verbose"):
         raise UsageError("--quiet and --verbose contradict each other")
+    if values.get("shards") and not values.get("cluster"):
+        raise UsageError("--shards needs a --cluster")
+    if values.get("cluster") and values.get("dry_run"):
+        raise UsageError("--cluster and --dry-run contradict each other")
     begins = [f"--{name.replace('_', '-')}" for name in _BEGINS if values.get(name)]
     if len(begins) > 1:
         raise UsageError(f"{' and '.join(begins)} contradict each other")
@@ -118,7 +124,7 @@ def build_parser(name: str = "python -m crawler", *, all_shown: bool = False) ->
                 action=_HelpAll,
                 nargs=0,
                 dest=argparse.SUPPRESS,
-                help="Show all options: extracting, crawling every night",
+                help="Show all options: extracting, crawling every night, clusters",
             )
             # not shown: who reads the help has found it, and it is to fit one screen
             group.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)

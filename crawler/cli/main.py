@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crawler.cli.arguments import Arguments, parse, program_name
 from crawler.cli.console import open_streams, put, say, set_up_logging
@@ -27,7 +27,9 @@ from crawler.cli.signals import Signals
 from crawler.errors import CrawlerError, UsageError
 
 if TYPE_CHECKING:
+    from crawler.api import Crawler
     from crawler.cli.seeds import Seeds
+    from crawler.cluster.crawl import SharedCrawler
     from crawler.config import Config
     from crawler.report.report import Report
 
@@ -131,20 +133,29 @@ async def _run(arguments: Arguments, config: Config, seeds: Seeds, others: tuple
     signals, onlookers = others
     async with contextlib.aclosing(seeds):
         await seeds.prepare()
-        from crawler.api import Crawler  # noqa: PLC0415  -- a third of a second that a bad seed file is not worth
-
-        crawler = Crawler(
-            config,
-            out=arguments.out,
-            fresh=arguments.fresh,
-            rebuild=arguments.rebuild,
-            recrawl="all" if arguments.recrawl else "due" if arguments.since_last else None,
-        )
+        crawler = _crawler(arguments, config)
         signals.stops(crawler.stop)
         async with contextlib.AsyncExitStack() as opened:
             await opened.enter_async_context(crawler)
             await onlookers.join(crawler, opened)
             return await crawler.crawl(seeds)
+
+
+def _crawler(arguments: Arguments, config: Config) -> Crawler | SharedCrawler:
+    """Make the crawler, which takes a third of a second that a bad seed file is not worth."""
+    how: dict[str, Any] = {
+        "out": arguments.out,
+        "fresh": arguments.fresh,
+        "rebuild": arguments.rebuild,
+        "recrawl": "all" if arguments.recrawl else "due" if arguments.since_last else None,
+    }
+    if arguments.cluster is not None:
+        from crawler.cluster import shared_crawler  # noqa: PLC0415
+
+        return shared_crawler(arguments.cluster, config=config, shards=arguments.shards, **how)
+    from crawler.api import Crawler  # noqa: PLC0415
+
+    return Crawler(config, **how)
 
 
 def _tell(report: Report, code: Exit, arguments: Arguments, command: tuple[str, list[str]]) -> None:

@@ -13,6 +13,7 @@ from crawler.errors import UsageError
 
 if TYPE_CHECKING:
     from crawler.api import Crawler
+    from crawler.cluster.crawl import SharedCrawler
     from crawler.report.report import Report
     from crawler.serve.metrics_file import MetricsFile
 
@@ -31,7 +32,7 @@ class Onlookers:
         if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)):
             raise UsageError(f"--metrics-file: {path} cannot be written")
 
-    async def join(self, crawler: Crawler, opened: AsyncExitStack) -> None:
+    async def join(self, crawler: Crawler | SharedCrawler, opened: AsyncExitStack) -> None:
         """Let them look at a crawl until ``opened`` is closed."""
         arguments = self._arguments
         if arguments.serve is not None:

@@ -29,7 +29,7 @@ class Option:
     metavar: str = ""
     about: str = ""
     """Help, for options without a setting."""
-    takes: Literal["value", "list", "flag", "count", "percent"] = "value"
+    takes: Literal["value", "list", "flag", "count", "percent", "number"] = "value"
 
     @property
     def annotation(self) -> Any:
@@ -125,8 +125,12 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(("--metrics-file",), "metrics_file", "PATH", "Keep Prometheus metrics there, for the node exporter."),
         Option(("--log",), "log", "FILE", "Add a line to this file for each run, however it ends."),
     ),
+    "on several machines": (
+        Option(("--cluster",), "cluster", "WHERE", "Share the crawl, on Ray: local, auto or ray://HOST:PORT."),
+        Option(("--shards",), "shards", "N", "Among so many; else as many as before, or as suit it.", takes="number"),
+    ),
 }
-FURTHER = frozenset({"what to extract", "before, again and every night"})
+FURTHER = frozenset({"what to extract", "before, again and every night", "on several machines"})
 """Groups that are shown when all options are asked for: the help of the main job is to fit one screen."""
 OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 
@@ -139,6 +143,8 @@ def read_value(option: Option, text: str) -> Any:
     """
     if option.takes == "percent":
         return _percent(text)
+    if option.takes == "number":
+        return _number(text)
     if option.annotation is None or option.takes == "list":
         return text
     unit = unit_of(option.annotation)
@@ -176,6 +182,12 @@ def _percent(text: str) -> float:
     if not 0 <= percent <= 100:
         raise ValueError(f"{text!r} is not a percentage from 0 to 100")
     return percent
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise ValueError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
 
 
 def one_of(choices: tuple[str, ...]) -> str:

@@ -27,9 +27,11 @@ def verify(words: Sequence[str], name: str) -> int:
     if not folder.is_dir():
         raise UsageError("no such folder", where=str(folder))
 
-    from crawler.storage.verify import verify as verify_folder  # noqa: PLC0415  -- not needed for a mistake
+    from crawler.storage.shared_folder import is_shared  # noqa: PLC0415  -- not needed for a mistake
+    from crawler.storage.verify import verify as verify_folder  # noqa: PLC0415
+    from crawler.storage.verify_shared import verify_shared  # noqa: PLC0415
 
-    report = verify_folder(folder)
+    report = verify_shared(folder) if is_shared(folder) else verify_folder(folder)
     if not (report.ok and arguments.quiet):
         put("".join(f"{line}\n" for line in report.lines))
     return Exit.COMPLETE if report.ok else Exit.VERIFY_FAILED

@@ -47,9 +47,13 @@ def why(words: Sequence[str], name: str) -> int:
         raise UsageError(str(error)) from error
 
     from crawler.storage.life import life_of  # noqa: PLC0415  -- not needed for a mistake
+    from crawler.storage.shared_folder import is_shared  # noqa: PLC0415
+    from crawler.storage.verify_shared import lives_of  # noqa: PLC0415
 
-    life = life_of(folder, url)
-    put("".join(f"{line}\n" for line in tell(life, agent=arguments.user_agent, now=time.time())))
+    lives = lives_of(folder, url) if is_shared(folder) else [("", life_of(folder, url))]
+    for shard, life in lives:
+        lines = [*([f"in {shard}"] if shard else []), *tell(life, agent=arguments.user_agent, now=time.time())]
+        put("".join(f"{line}\n" for line in lines))
     return Exit.COMPLETE
 
 

@@ -119,3 +119,4 @@ class Outcome(StrEnum):
     TRAP_REPEATED_SEGMENT = "trap_repeated_segment", State.SKIPPED, Retry.NEVER, "a path segment repeats too often"
     TRAP_LONG_QUERY = "trap_long_query", State.SKIPPED, Retry.NEVER, "more query parameters than a site has"
     TRAP_HOST_BUDGET = "trap_host_budget", State.SKIPPED, Retry.NEVER, "the host's budget of pages is used up"
+    MOVED = "moved", State.SKIPPED, Retry.NEVER, "belongs to another shard of the crawl by now, which counts it"

@@ -11,6 +11,7 @@ Source: Thaler and Ravishankar, Using Name-Based Mappings to Increase Hit Rates,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeAlias
@@ -53,6 +54,21 @@ def moved(before: Assignment, after: Assignment) -> dict[int, tuple[int, int]]:
     """Return the virtual shards that change hands, each with its owner before and after."""
     pairs = enumerate(zip(before, after, strict=True))
     return {virtual: (one, other) for virtual, (one, other) in pairs if one != other}
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One part of a crawl that several shards share, in one run of it."""
+
+    number: int
+    """0..N-1."""
+    assignment: Assignment
+    run: int
+    """Of the whole crawl, from 1: what is counted of the exchange is counted from the beginning of a run."""
+    key: bytes
+    """Of the fingerprints: the same for all, so that URLs can move from one to another as they are stored."""
+    round: int = 0
+    """The round of the crawl that the run is to begin, if it is to begin one."""
 
 
 class Territory:

@@ -33,6 +33,15 @@ class Cause:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """URLs that ended alike."""
+
+    count: int
+    bytes: int
+    example: str
+
+
 @dataclass(slots=True)
 class Tally:
     """The counts of one run; skipped URLs are not pages."""
@@ -76,6 +85,24 @@ class Tally:
         host.failed += 1
         cause = self.causes.setdefault((page.outcome, page.status), Cause(page.url, page.detail))
         cause.count += 1
+
+    def recall(self, outcome: Outcome, status: int, host: str, pages: Finished) -> None:
+        """Count URLs that were finished before this process began, all of one host, outcome and status."""
+        self.outcomes[outcome] += pages.count
+        if outcome.state is State.SKIPPED:
+            return
+        failed = pages.count if outcome.state is State.FAILED else 0
+        tally = self.hosts.setdefault(
+            host if host in self.hosts or len(self.hosts) < _MOST_HOSTS else OTHERS, HostTally()
+        )
+        tally.pages += pages.count
+        tally.bytes += pages.bytes
+        tally.failed += failed
+        self.bytes += pages.bytes
+        self.failed += failed
+        self.done += pages.count - failed
+        if failed:
+            self.causes.setdefault((outcome, status), Cause(pages.example, "")).count += failed
 
     def bad_seed(self, sentence: str) -> None:
         """Count a seed that is no URL."""

@@ -324,6 +324,35 @@ class PastRun(Record, frozen=True, kw_only=True):
     """Pages by what became of them; empty where there was nothing to compare with."""
 
 
+class ShardReport(Record, frozen=True, kw_only=True):
+    """One shard of a crawl that several share."""
+
+    shard: int
+    restarts: int = 0
+    """Times that it died, and went on from its folder."""
+    pages: int = 0
+    failed: int = 0
+    bytes: int = 0
+    known: int = 0
+    queued: int = 0
+    hosts: int = 0
+    cpu: float = 0.0
+    """Seconds, of its last process and that one's workers."""
+    memory: int = 0
+    sent: int = 0
+    """Parcels of outlinks for other shards, as are the received ones."""
+    received: int = 0
+    waiting: int = 0
+    """URLs that are still to be sent."""
+    exchanged: int = 0
+    """Bytes that its last process sent to other shards."""
+    bottleneck: str = ""
+    """The verdict's kind."""
+    longest: str = ""
+    """The host with most URLs still queued."""
+    longest_queued: int = 0
+
+
 class Report(Record, frozen=True, kw_only=True):
     """A crawl, told when it has ended, or so far."""
 
@@ -376,3 +405,7 @@ class Report(Record, frozen=True, kw_only=True):
     """None if no copy is kept elsewhere."""
     history: tuple[PastRun, ...] = ()
     """The last runs in this folder before this one, oldest first."""
+    shards: tuple[ShardReport, ...] = ()
+    """Those that share the crawl; empty where it is the work of one."""
+    skew: str = ""
+    """One sentence on how unevenly the work lies among them; empty where it lies evenly, or there is none left."""

@@ -16,6 +16,7 @@ from crawler.core.text import printable
 from crawler.report.figures import NONE, count, date, duration, plural, rate, share, size, speed
 from crawler.report.problems import advice
 from crawler.report.report import Ending, HostReport, Report
+from crawler.report.shards import HEAD, cells, said
 
 WIDTH = 80
 HOSTS_SHOWN = 10
@@ -59,6 +60,7 @@ def text(report: Report, *, again: str = "", verify: str = "") -> str:
         _throughput(report),
         _tuned(report),
         _stages(report),
+        _shards(report),
         _hosts(report),
         _changes(report),
         _snapshot(report),
@@ -188,6 +190,12 @@ def _stages(report: Report) -> Iterator[str]:
         for stage in report.stages
     ]
     yield from _table(head, rows, left=2)
+
+
+def _shards(report: Report) -> Iterator[str]:
+    if report.shards:
+        yield from wrap(f"Shards: {said(report)}", WIDTH)
+        yield from _table(HEAD, cells(report), left=2)
 
 
 def _hosts(report: Report) -> Iterator[str]:

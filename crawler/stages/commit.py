@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crawler.config import Config
+from crawler.core.exchange import Parcel
 from crawler.core.host_queues import Again, Want
 from crawler.core.ledger import Stage
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Page
-from crawler.errors import FolderDamaged
+from crawler.core.tally import Tally
+from crawler.errors import FolderDamaged, UsageError
 from crawler.executors import Batches, Threads
 from crawler.seams import Seams
 from crawler.storage.attempt import Attempt
 from crawler.storage.earlier import EarlierArchive
-from crawler.storage.folder import Folder
+from crawler.storage.exchange import Standing
+from crawler.storage.folder import SHARED, Folder
 from crawler.storage.frontier import Sown, StoredHost
 from crawler.storage.frozen import Frozen
 from crawler.storage.journal import Journal, Robots
@@ -90,7 +93,8 @@ class Commit:
         """Take a folder, and open its journal in a thread of its own."""
         thread = Threads("journal", 1)
         try:
-            folder = None if out is None else await thread(_take_folder, out, begin)
+            shared = seams.shard is not None
+            folder = None if out is None else await thread(_take_folder, out, begin, shared)
             try:
                 journal = await thread(_open_journal, folder, config, begin, seams)
             except BaseException:
@@ -169,6 +173,28 @@ class Commit:
         """Return hosts on disk that have queued URLs."""
         return await self._other(self._journal.frontier.waiting_hosts, besides, limit)
 
+    @property
+    def standing(self) -> Standing | None:
+        """The counts of the exchange with other shards, as of the last commit; None where there are none."""
+        return self._journal.exchange.standing if self._journal.exchange else None
+
+    async def receive(self, sender: int, parcels: Sequence[Parcel]) -> None:
+        """Take parcels of another shard, and let what is new be crawled."""
+        for url in await self._other(self._journal.receive, sender, parcels):
+            self._queued(url)
+
+    async def parcels(self, owner: int) -> tuple[Parcel, ...]:
+        """Return what waits longest for another shard: a batch, or somewhat more."""
+        return await self._other(self._journal.parcels, owner)
+
+    async def delivered(self, owner: int, last: int) -> None:
+        """Let go of the parcels, up to a number, that another shard has committed."""
+        await self._other(self._journal.delivered, owner, last)
+
+    async def recall(self, tally: Tally) -> None:
+        """Count what was finished in this run of a shared crawl before this process began."""
+        await self._thread(self._journal.recall, tally)
+
     async def counts(self) -> tuple[int, dict[tuple[State, str], int]]:
         """Return how many URLs are known, and, counted on their own, how many by state and outcome."""
         return await self._thread(lambda: (len(self._journal.frontier), self._journal.counts()))
@@ -239,20 +265,24 @@ class Commit:
         return [(page, cost.ran / share, cost.cpu / share) for page in committed.pages]
 
 
-def _take_folder(out: Path, begin: Begin) -> Folder:
-    return Folder(out, fresh=begin is Begin.FRESH, now=time.time())
+def _take_folder(out: Path, begin: Begin, shared: bool) -> Folder:  # noqa: FBT001  passed on by a thread
+    folder = Folder(out, fresh=begin is Begin.FRESH, now=time.time(), fenced=shared)
+    if (out / SHARED).exists():
+        folder.release()
+        raise UsageError("the crawl in this folder is shared by several shards; go on with --cluster", where=str(out))
+    return folder
 
 
 def _open_journal(folder: Folder | None, config: Config, begin: Begin, seams: Seams) -> Journal:
     if folder is None:
         return Journal(None, config, seams)
     try:
-        journal = Journal(folder.path, config, seams)
+        journal = Journal(folder.path, config, seams, fence=folder.fence)
     except FolderDamaged:
         if begin is not Begin.REBUILD:
             raise
         folder.give_up_state(time.time())
-        journal = Journal(folder.path, config, seams)
+        journal = Journal(folder.path, config, seams, fence=folder.fence)
     if begin in (Begin.ALL_AGAIN, Begin.DUE_AGAIN):
         try:
             journal.begin_round(time.time(), all_pages=begin is Begin.ALL_AGAIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from crawler.errors import FolderUnusable
@@ -13,6 +13,8 @@ from crawler.storage.whole_file import write_whole
 
 REPORT = "report.json"
 PAGE = "report.html"
+SHARED = "cluster.json"
+"""What the shards of a crawl have in common, in the folder above theirs."""
 _OURS = (
     database.NAME,
     f"{database.NAME}-wal",
@@ -22,6 +24,7 @@ _OURS = (
     CHANGE_LOG,
     "mirror",
     "quarantine",
+    SHARED,
     REPORT,
     PAGE,
 )
@@ -32,14 +35,20 @@ _BEFORE = "before"
 class Folder:
     """An output folder, held until :meth:`release`. Blocking.
 
+    Args:
+        path: created if need be.
+        fresh: whether an earlier run is moved aside.
+        now: Unix seconds.
+        fenced: whether :meth:`fence` is to find out if another has come to hold it.
+
     Raises:
         FolderUnusable: it cannot be created or written.
         FolderBusy: another crawl holds it.
     """
 
-    def __init__(self, path: Path, *, fresh: bool, now: float) -> None:
+    def __init__(self, path: Path, *, fresh: bool, now: float, fenced: bool = False) -> None:
         self.path = path
-        self._lock = FolderLock(path)
+        self._lock = FolderLock(path, fenced=fenced)
         if fresh:
             try:
                 self._move_aside(_BEFORE, int(now))
@@ -64,6 +73,11 @@ class Folder:
         for name, content in reports.items():
             write_whole(self.path / name, content)
 
+    @property
+    def fence(self) -> Callable[[], None] | None:
+        """What is to be called before each write, and raises FolderBusy if another holds the folder by now; or None."""
+        return self._lock.fence if self._lock.number else None
+
     def release(self) -> None:
         """Let other crawls in."""
         self._lock.release()
@@ -71,6 +85,7 @@ class Folder:
     def _move_aside(self, why: str, stamp: int) -> None:
         """Move what an earlier run wrote to ``WHY-STAMP/``, its database first: without it, nothing else counts."""
         old = [self.path / name for name in _OURS if (self.path / name).exists()]
+        old += self.path.glob("shard-[0-9]*")
         if not old:
             return
         try:

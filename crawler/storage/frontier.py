@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from crawler.config import UNLIMITED_DEPTH, Scope, Traps
+from crawler.core.exchange import Parcel
 from crawler.core.fingerprint import fingerprint
 from crawler.core.host_queues import Again, Want
 from crawler.core.outcomes import Outcome, State
@@ -32,6 +33,7 @@ from crawler.core.url import host_key, host_name, normalise
 from crawler.seams import URLScope
 from crawler.storage.callers import theirs
 from crawler.storage.database import Database
+from crawler.storage.exchange import Exchange
 from crawler.storage.hosts import Hosts
 from crawler.storage.renewal import Outdating
 from crawler.storage.roots import Roots
@@ -80,12 +82,21 @@ class Frontier:
         scope: what belongs to the crawl.
         traps: when a site that has no end is no longer followed.
         scope_of_caller: asked about what the scope takes in.
+        exchange: takes what belongs to other shards of the crawl; None where there are none.
 
     Raises:
         FolderDamaged: the tables hold what no crawl writes.
     """
 
-    def __init__(self, database: Database, scope: Scope, traps: Traps, scope_of_caller: URLScope | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        scope: Scope,
+        traps: Traps,
+        scope_of_caller: URLScope | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self._exchange = exchange
         self._scope_of_caller = scope_of_caller
         self._database = database
         self._connection = database.connection
@@ -139,18 +150,38 @@ class Frontier:
             if kind is Kind.SITEMAP and len(source.chain) >= _DEEPEST_INDEX:
                 continue
             depth = source.depth if kind in _SAME_DEPTH else source.depth + 1
+            if self._exchange is not None and self._exchange.post(kind, url, depth):
+                continue
             found = self._meet(url, kind, source, depth, home=source.host)
             if isinstance(found, CrawlURL):
                 yield found
+        if self._exchange is not None:
+            self._exchange.posted(source)
+
+    def receive(self, parcels: Iterable[Parcel], exchange: Exchange) -> list[CrawlURL]:
+        """Make known what pages of other shards lead to; return what is new and to be crawled."""
+        queued: list[CrawlURL] = []
+        for parcel in parcels:
+            source = exchange.page(parcel)
+            found = [self._meet(url, Kind(kind), source, depth) for kind, depth, url in parcel.links]
+            if any(one is not None for one in found):
+                exchange.keep(source)
+            queued += [one for one in found if isinstance(one, CrawlURL)]
+        return queued
 
     def name_sitemaps(self, host: str, urls: Iterable[str]) -> list[CrawlURL]:
         """Make the sitemaps known that a host's robots.txt names; return those that are new and to be crawled."""
         queued: list[CrawlURL] = []
         for text in urls:
             with suppress(ValueError):
-                found = self._meet(normalise(text), Kind.SITEMAP, None, 0, home=host)
+                url = normalise(text)
+                if self._exchange is not None and self._exchange.post(Kind.SITEMAP, url, 0):
+                    continue
+                found = self._meet(url, Kind.SITEMAP, None, 0, home=host)
                 if isinstance(found, CrawlURL):
                     queued.append(found)
+        if self._exchange is not None:
+            self._exchange.posted(None)
         return queued
 
     def renew(self, dates: Iterable[tuple[str, float]], round_: int, *, now: float) -> list[Again]:
@@ -318,6 +349,8 @@ class Frontier:
         self._ended.clear()
         self._postponed.clear()
         self.hosts.flush()
+        if self._exchange is not None:
+            self._exchange.flush()
 
     def _write_rows(self) -> None:
         self._connection.executemany(

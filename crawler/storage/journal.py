@@ -18,17 +18,19 @@ After a write that failed nothing more is written: what memory holds and what th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from crawler import __version__
 from crawler.config import Config
+from crawler.core.exchange import Parcel, unheard
 from crawler.core.host_queues import Again, Want
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Held, Kind, Page, Place
-from crawler.errors import StorageError
+from crawler.core.tally import Tally
+from crawler.errors import StorageError, UsageError
 from crawler.seams import Seams
 from crawler.storage.answers import NOWHERE, Answers, Stands
 from crawler.storage.archive import Archive
@@ -37,6 +39,7 @@ from crawler.storage.callers import theirs
 from crawler.storage.change_log import ChangeLog, Line, is_told, line_of
 from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, memory_database, open_database, open_for_reading
 from crawler.storage.disk import Disk
+from crawler.storage.exchange import Exchange, is_shard
 from crawler.storage.frontier import Frontier, Sown, StoredHost
 from crawler.storage.frozen import ARCHIVE, Frozen, index_of, path_of
 from crawler.storage.nowhere import NoArchive, NoPageLog
@@ -77,15 +80,27 @@ class Journal:
         folder: None where nothing is to be written.
         config: the settings.
         seams: a store that is given all pages, and a scope that is asked too, if the caller has any.
+        fence: raises if somebody else has come to hold the folder; None if the lock alone is trusted.
 
     Raises (when made, and by every method):
         FolderDamaged, FolderUnusable: the folder's state is not fit for use.
         StorageError: a write failed; what was committed before stands, and the crawl cannot go on.
     """
 
-    def __init__(self, folder: Path | None, config: Config, seams: Seams = Seams()) -> None:  # noqa: B008  frozen
+    def __init__(
+        self,
+        folder: Path | None,
+        config: Config,
+        seams: Seams = Seams(),  # noqa: B008  frozen
+        *,
+        fence: Callable[[], None] | None = None,
+    ) -> None:
+        self._fence = fence
+        self._lost = False
+        """Whether another has come to hold the folder."""
         self._store_of_caller = seams.store
         self._scope_of_caller = seams.scope
+        self._shard = seams.shard
         self._folder = folder
         self._sound = True
         self._synced = 0.0
@@ -106,7 +121,11 @@ class Journal:
     def _open(self, opened: ExitStack, config: Config) -> None:
         """Make the files agree with the database; what is open by then is closed if that fails."""
         self._pages = PageTable(self._database.connection)
-        self.frontier = Frontier(self._database, config.scope, config.traps, self._scope_of_caller)
+        self.exchange = self._open_exchange(config)
+        """With other shards of the crawl; None where there are none."""
+        self.frontier = Frontier(
+            self._database, config.scope, config.traps, self._scope_of_caller, exchange=self.exchange
+        )
         self._rounds = Rounds(self._database.connection)
         self._runs = RunTable(self._database.connection, time.time())
         self._log: PageLog | NoPageLog = NoPageLog()
@@ -116,6 +135,15 @@ class Journal:
         self._answers: Answers | None = None
         if self._folder is not None:
             self._open_files(opened, self._folder, config)
+
+    def _open_exchange(self, config: Config) -> Exchange | None:
+        if self._shard is not None:
+            return Exchange(self._database, self._shard, config.scope.max_depth)
+        if is_shard(self._database):
+            raise UsageError(
+                "this is one shard of a crawl, which goes on from the folder above", where=str(self._folder)
+            )
+        return None
 
     def _open_files(self, opened: ExitStack, folder: Path, config: Config) -> None:
         files = self._files()
@@ -171,7 +199,8 @@ class Journal:
     def begin_round(self, at: float, *, all_pages: bool) -> int | None:
         """Queue again what is due, if nothing is queued any more; see :meth:`Rounds.begin`."""
         with self._writing(), self._transaction():
-            queued = self._rounds.begin(at, all_pages=all_pages, last_page=self._pages.last)
+            number = self._shard.round if self._shard else 0
+            queued = self._rounds.begin(at, all_pages=all_pages, last_page=self._pages.last, number=number)
             if queued:
                 self.frontier.recount()
             return queued
@@ -180,6 +209,20 @@ class Journal:
         """Make seeds known."""
         with self._writing(), self._transaction():
             return self.frontier.sow(urls)
+
+    def receive(self, sender: int, parcels: Sequence[Parcel]) -> list[CrawlURL]:
+        """Take parcels of another shard, those that have come before not again; return what is to be crawled."""
+        exchange = self._shared()
+        with self._writing(), self._transaction():
+            new = unheard(parcels, exchange.last_of(sender))
+            if new:
+                exchange.heard(sender, new)
+            return self.frontier.receive(new, exchange)
+
+    def delivered(self, owner: int, last: int) -> None:
+        """Let go of the parcels, up to a number, that another shard has committed."""
+        with self._writing(), self._transaction():
+            self._shared().delivered(owner, last)
 
     def reconsider(self) -> list[CrawlURL] | None:
         """Take back refused URLs that now belong to the crawl, a part at a time; None when there is no more to ask.
@@ -238,7 +281,7 @@ class Journal:
         After a write that failed they are left as they are; the next start cuts off what does not count.
         """
         with ExitStack() as closing:
-            if not self._sound and self._folder is not None:
+            if not self._sound and self._folder is not None and not self._lost:
                 closing.callback(cut_page_log, self._folder)
             closing.callback(self._database.close)
             closing.callback(self._log.close)
@@ -268,6 +311,17 @@ class Journal:
         """Bytes that the folder takes, if a limit asks for that; may be asked from any thread."""
         return self._disk.used if self._disk is not None else 0
 
+    def parcels(self, owner: int) -> tuple[Parcel, ...]:
+        """Return what waits longest for another shard: a batch, or somewhat more."""
+        with self._database.refusing():
+            return self._shared().parcels(owner)
+
+    def recall(self, tally: Tally) -> None:
+        """Count what was finished in this run of a shared crawl before this process began."""
+        if self.exchange is not None:
+            with self._database.refusing():
+                self._pages.recall(self.exchange.first_page, tally)
+
     def round(self) -> tuple[Round, Mapping[str, int]]:
         """Return the round that goes on, and what became of its pages so far."""
         with self._database.refusing():
@@ -289,6 +343,10 @@ class Journal:
         if not self._sound:
             raise StorageError("takes no more after a write that failed", where=str(self._folder or "memory"))
         self._sound = False
+        if self._fence is not None:
+            self._lost = True
+            self._fence()
+            self._lost = False
         yield
         self._sound = True
 
@@ -300,6 +358,13 @@ class Journal:
             self.frontier.flush()
             self._pages.flush()
             self._runs.flush()
+        if self.exchange is not None:
+            self.exchange.committed()
+
+    def _shared(self) -> Exchange:
+        if self.exchange is None:
+            raise UsageError("no other shard shares this crawl", where=str(self._folder or "memory"))
+        return self.exchange
 
     def _files(self) -> dict[str, tuple[int, bool]]:
         rows = self._database.connection.execute("SELECT name, length, closed FROM file")

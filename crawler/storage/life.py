@@ -120,6 +120,10 @@ def _life(folder: Path, database: Database, url: str) -> Life:
 def _way(database: Database, id_: int) -> tuple[Step, ...]:
     steps: list[Step] = []
     while id_ and len(steps) < _LONGEST_WAY:
+        if id_ < 0:
+            (url,) = database.connection.execute("SELECT url FROM elsewhere WHERE id = ?", (id_,)).fetchone()
+            steps.append(Step(url, "page of another shard", steps[-1].depth - 1))
+            break
         row = database.connection.execute("SELECT url, kind, depth, via FROM url WHERE id = ?", (id_,)).fetchone()
         if row is None:
             break

@@ -8,10 +8,13 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from crawler.core import cdxj
+from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Place
+from crawler.core.tally import Finished, Tally
 from crawler.storage.attempt import Attempt
 
 _INSERT = "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 Origin = tuple[str, float, Place | None]
 """The URL whose record holds a payload, when its fetch began, and where the record stands, once it does."""
 
@@ -81,6 +84,16 @@ class PageTable:
             )
         )
         return self.last
+
+    def recall(self, first: int, tally: Tally) -> None:
+        """Count the pages from a row on, as they were counted when they were finished."""
+        rows = self._connection.execute(
+            "SELECT p.outcome, p.status, ifnull(h.key, ''), count(*), sum(p.size), min(u.url) FROM page p"
+            " JOIN url u ON u.id = p.url LEFT JOIN host h ON h.id = u.host WHERE p.id >= ? GROUP BY 1, 2, 3",
+            (first,),
+        )
+        for outcome, status, host, count, size, example in rows:
+            tally.recall(_OUTCOMES[outcome], status, host, Finished(count, size, example))
 
     def flush(self) -> None:
         """Write what is gathered."""

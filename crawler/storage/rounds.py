@@ -43,13 +43,14 @@ class Rounds:
             int(stored.get("round_page", 1)),
         )
 
-    def begin(self, at: float, *, all_pages: bool, last_page: int) -> int | None:
+    def begin(self, at: float, *, all_pages: bool, last_page: int, number: int = 0) -> int | None:
         """Begin a round, within the transaction that is open, if the last one has ended; return how many are queued.
 
         Args:
             at: Unix seconds.
             all_pages: whether all URLs are due, except those that are gone for good.
             last_page: the newest row of the page table.
+            number: of the round, where it is that of others too, and is begun only once; 0 is the next one.
 
         Returns:
             None if the round that is there has not ended, or nothing was crawled yet.
@@ -58,11 +59,11 @@ class Rounds:
         (queued, finished) = execute(
             "SELECT EXISTS (SELECT 1 FROM url WHERE state = 0), EXISTS (SELECT 1 FROM page)"
         ).fetchone()
-        if queued or not finished:
-            return None
         before = self.now
+        if queued or not finished or (number and before.number >= number):
+            return None
         began = before.began_at or execute("SELECT min(fetched_at) FROM page").fetchone()[0]
-        self.now = Round(before.number + 1, at, began, last_page + 1)
+        self.now = Round(number or before.number + 1, at, began, last_page + 1)
         self._store()
         last = NEVER if all_pages else at
         return self.queue("due <= ? AND due < ?", (last, NEVER))

@@ -37,13 +37,13 @@ CREATE TABLE url (
     url TEXT NOT NULL,
     kind TEXT NOT NULL,
     depth INTEGER NOT NULL,
-    via INTEGER NOT NULL,               -- 0: none
+    via INTEGER NOT NULL,               -- 0: none; below 0: a page of another shard, see exchange.py
     state INTEGER NOT NULL,             -- 0 queued, 1 done, 2 failed, 3 skipped
     outcome TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
     due REAL NOT NULL DEFAULT 0,        -- not to be fetched before, or, if finished, due again then, Unix seconds
     round INTEGER NOT NULL DEFAULT 0,   -- in which it was finished last
-    page INTEGER NOT NULL DEFAULT 0,    -- how it was when it was last there; 0: it never was
+    page INTEGER NOT NULL DEFAULT 0,    -- how it was when it was last there; 0: it never was, -1: another shard knows
     interval REAL NOT NULL DEFAULT 0,   -- seconds from one look to the next
     misses INTEGER NOT NULL DEFAULT 0   -- answers 404 and 410 in a row
 );

@@ -29,9 +29,10 @@ _STATES = {str(outcome): outcome.state for outcome in Outcome}
 _ASTRAY = (
     "SELECT count(*) FROM url u"
     " LEFT JOIN (SELECT url, round, outcome, max(id) FROM page GROUP BY url) p ON p.url = u.id"
-    " WHERE u.state > 0 AND u.host > 0 AND (p.outcome IS NOT u.outcome OR p.round IS NOT u.round)"
+    " WHERE u.state > 0 AND u.host > 0 AND u.page >= 0 AND (p.outcome IS NOT u.outcome OR p.round IS NOT u.round)"
 )
-"""Of several columns beside a max(), SQLite gives those of the row that has it."""
+"""Of several columns beside a max(), SQLite gives those of the row that has it. Below 0: its pages are with another
+shard, which had the URL before."""
 
 
 @dataclass(frozen=True, slots=True)

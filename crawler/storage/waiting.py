@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from crawler.core.changes import Earlier
 from crawler.core.host_queues import Want
 from crawler.core.records import CrawlURL, Kind
@@ -24,6 +26,8 @@ _EARLIER = (
     "SELECT p.status, p.fetched_at, p.digest, p.etag, p.modified, p.location, p.revisit, f.name, p.offset, p.length"
     " FROM page p LEFT JOIN file f ON f.id = p.segment WHERE p.id = ?"
 )
+_ELSEWHERE = "SELECT url, chain FROM elsewhere WHERE id = ?"
+"""Pages of other shards are known by negative numbers."""
 _PAYLOAD = (
     "SELECT f.name, p.offset, p.length FROM page p JOIN file f ON f.id = p.segment"
     " WHERE p.prefix = ? AND p.segment > 0 AND p.revisit = 0 AND p.digest = ?"
@@ -57,10 +61,11 @@ class Waiting:
         return tuple(self._known(row[:-4], *row[-4:]) for row in rows)
 
     def refused(self, after: int, limit: int) -> list[Refused]:
-        """Return the next URLs that were refused when they became known, except those cut for their length."""
+        """Return the next URLs that were refused when they became known, except those cut for their length or moved."""
         rows = self._connection.execute(
             f"{_URL}, u.fingerprint, u.outcome {_FROM}"
-            " WHERE u.state = 3 AND u.host = 0 AND u.outcome != 'url_too_long' AND u.id > ? ORDER BY u.id LIMIT ?",
+            " WHERE u.state = 3 AND u.host = 0 AND u.outcome NOT IN ('url_too_long', 'moved') AND u.id > ?"
+            " ORDER BY u.id LIMIT ?",
             (after, limit),
         ).fetchall()
         return [Refused(self._crawl_url(*row[:-2]), row[4], row[-2], row[-1]) for row in rows]
@@ -75,7 +80,7 @@ class Waiting:
         if not round_:
             return url
         earlier = Earlier(interval, misses)
-        return replace(url, earlier=self._page(page, earlier) if page else earlier)
+        return replace(url, earlier=self._page(page, earlier) if page > 0 else earlier)
 
     def _page(self, page: int, earlier: Earlier) -> Earlier:
         """Add how its page was, and where the archive holds the payload: there, or in the record it refers to."""
@@ -101,12 +106,26 @@ class Waiting:
         self, id_: int, url: str, kind: str, depth: int, via: int, via_url: str | None, attempts: int, due: float
     ) -> CrawlURL:
         chain = self._chain(kind, via)
+        if via < 0:
+            via_url, _ = self.origin(via)
         return CrawlURL(id_, url, host_key(url), depth, Kind(kind), via_url, chain, attempts, due)
+
+    def origin(self, row: int) -> tuple[str, tuple[str, ...]]:
+        """Return a page that led to others, here or in another shard, and the chain that led to it."""
+        if row < 0:
+            url, chain = self._connection.execute(_ELSEWHERE, (row,)).fetchone()
+            return url, msgspec.json.decode(chain, type=tuple[str, ...])
+        url, kind, via = self._connection.execute("SELECT url, kind, via FROM url WHERE id = ?", (row,)).fetchone()
+        return url, self._chain(kind, via)
 
     def _chain(self, kind: str, via: int) -> tuple[str, ...]:
         """Return the URLs that led to one by redirects, or by indexes of sitemaps, oldest first."""
         chain: list[str] = []
         while kind in _CHAINED and via and len(chain) < _LONGEST_CHAIN:
+            if via < 0:
+                url, before = self.origin(via)
+                chain += [url, *reversed(before)]
+                break
             url, kind, via = self._connection.execute("SELECT url, kind, via FROM url WHERE id = ?", (via,)).fetchone()
             chain.append(url)
         return tuple(reversed(chain))

@@ -45,6 +45,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Links of a page, to at most a third as many different pages."""
     size: int = 0
     """Bytes of a page, about; 0 is no more than its links."""
+    across: int = 0
+    """Links of a page to pages of other hosts, besides its anchors."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +79,9 @@ def _turns(targets: list[int], count: int) -> Iterator[tuple[int, int]]:
 class Pages:
     """The pages of a web, made when they are asked for."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, port: int = 0) -> None:
         self._plan = plan
+        self._port = port
         rng = random.Random(2)  # noqa: S311  a benchmark wants the same pages each time
         share = max(0, plan.size // plan.anchors - 60)
         self._text = [_prose(rng, share) for _ in range(plan.anchors * 2)]
@@ -96,7 +99,16 @@ class Pages:
             f"<p>{next(texts)}<a class='ref' href='{link}'>{link}</a>.</p>\n"
             for link in links(number, pages, self._plan.anchors)
         ]
+        parts += [f"<p><a href='{url}'>elsewhere</a></p>\n" for url in self._across(host, number)]
         return "".join(parts).encode() + b"</body></html>\n"
+
+    def _across(self, host: int, number: int) -> Iterator[str]:
+        """Return links to other hosts, each to a page that few others lead to from there."""
+        hosts = self._plan.hosts
+        for link in range(self._plan.across if len(hosts) > 1 else 0):
+            turn = number * self._plan.across + link
+            other = (host + 1 + turn % (len(hosts) - 1)) % len(hosts)
+            yield f"http://{address(other)}:{self._port}/{turn // (len(hosts) - 1) % hosts[other]}.html"
 
 
 def _prose(rng: random.Random, size: int) -> str:
@@ -111,9 +123,9 @@ def _prose(rng: random.Random, size: int) -> str:
 class Server:
     """Serves one web."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, port: int = 0) -> None:
         self._plan = plan
-        self._pages = Pages(plan)
+        self._pages = Pages(plan, port)
         self._tasks: set[asyncio.Task[None]] = set()
         self._forget()
 
@@ -267,8 +279,8 @@ def served(plan: Plan) -> Iterator[Web]:
 
 async def _serve(plan: Plan) -> None:
     loop = asyncio.get_running_loop()
-    server = Server(plan)
     listeners, port = bind(len(plan.hosts))
+    server = Server(plan, port)
     listening = loop.create_task(server.listen(listeners))
     print(port, flush=True)
     while await loop.run_in_executor(None, sys.stdin.buffer.readline):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -86,3 +87,30 @@ def test_a_file_is_no_folder(tmp_path: Path, *, reading: bool) -> None:
 
     with pytest.raises(FolderUnusable, match="cannot be"):
         FolderLock(tmp_path / "file", reading=reading)
+
+
+def test_each_holder_of_a_fenced_lock_has_the_next_number(tmp_path: Path) -> None:
+    numbers = []
+    for _ in range(3):
+        lock = FolderLock(tmp_path, fenced=True)
+        numbers.append(lock.number)
+        lock.fence()
+        lock.release()
+
+    assert numbers == [1, 2, 3]
+
+
+def test_a_holder_whose_lock_was_given_away_finds_out_before_it_writes(tmp_path: Path) -> None:
+    thought_dead = FolderLock(tmp_path, fenced=True)
+    # another kernel, on a shared file system, would give the lock away like this
+    fcntl.flock(thought_dead._file, fcntl.LOCK_UN)
+    successor = FolderLock(tmp_path, fenced=True)
+
+    with pytest.raises(FolderBusy, match="holder 2 has taken it over from holder 1"):
+        thought_dead.fence()
+    thought_dead.release()
+
+    successor.fence()
+    with pytest.raises(FolderBusy, match=rf"process {os.getpid()}"):
+        FolderLock(tmp_path)
+    successor.release()

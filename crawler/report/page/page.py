@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from crawler.core.text import inert, printable
 from crawler.report.figures import count, date, duration, plural, rate, size
-from crawler.report.page import changed, costs, findings, hosts
+from crawler.report.page import changed, costs, findings, hosts, shards
 from crawler.report.page.held_back import held_back
 from crawler.report.page.history import history
 from crawler.report.page.outcomes import outcomes
@@ -32,6 +32,7 @@ _SECTIONS = (
     costs.stages,
     costs.busy,
     costs.latency,
+    shards.rows,
     hosts.by_pages,
     hosts.by_waiting,
     hosts.receipt,
