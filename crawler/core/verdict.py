@@ -48,7 +48,8 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict(
             kind=Bottleneck.TOO_SHORT,
             sentence="Bottleneck: too short to tell",
-            evidence=f"{used.pages:.0f} pages in {evidence.seconds:.1f} s.",
+            evidence=f"Pages could be started for {evidence.seconds:.1f} s;"
+            f" a verdict takes {SHORTEST:g} s and {FEWEST} pages.",
         )
     kind, share, rival = _first(shares)
     full = {one: part for one, part in busy(evidence).items() if part >= FULL and one not in _SAME.get(kind, (kind,))}
