@@ -19,16 +19,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 import uvloop
 
 from crawler import Crawler, Ending, FolderBusy, Report, crawl
+from crawler.config import Parse
 from crawler.testing.site import Site
 from tests.cli.command import PATIENCE, ROOT, environment
 from tests.conftest import EAGER
 from tests.leftovers import Belongings, Held, let_go, reap
 
 PAGES = 12
+GOING_ON = msgspec.structs.replace(EAGER, parse=Parse(workers=1))
+"""For crawls that only show what another left: each worker less saves a tenth of a second."""
 PROMISES: list[str] = []
 PROGRAM = """
 import asyncio
@@ -87,7 +91,7 @@ def _tasks() -> set[asyncio.Task[Any]]:
 
 async def resumed(start: str, out: Path, pages: int = PAGES) -> Report:
     """Crawl what is left, and see that nothing is lost."""
-    report = await crawl([start], config=EAGER, out=out)
+    report = await crawl([start], config=GOING_ON, out=out)
     assert (report.ending, report.totals.done, report.conserved) == (Ending.COMPLETE, pages, True)
     return report
 
