@@ -23,9 +23,9 @@ NOT_PLAYED = {
     "A certificate revoked by its authority": "nobody asks, as browsers do not",
     "Black holes of path MTU, lost and reordered packets": "loopback loses nothing; it would end in a time-out",
     "Two living addresses, IPv6 and IPv4": "a machine may have no IPv6; a dead one beside a living IPv4 is played",
-    "10,000 hosts behind one wildcard name": "played by `tests/test_addresses.py`, with fewer names",
+    "10,000 hosts behind one wildcard name": "played by `tests/test_addresses.py`, with 300 names",
     "A wrong Content-Length in the answer to HEAD": "HEAD is never sent",
-    "A host that slows down under load": "only its failures, 429 and 503 count; its speed is not measured",
+    "A host that slows down under load": "it has one request at a time unless asked otherwise; its speed is not judged",
     "Damage to disk, database, archive and workers": "played by other tests",
 }
 DOC = Path(__file__).parents[2] / "docs" / "scenarios.md"
