@@ -148,3 +148,23 @@ async def test_a_finished_crawl_is_done_once_more_when_asked(web: Web, tmp_path:
 
 def limited(**limits: Any) -> Config:
     return msgspec.structs.replace(EAGER, limits=Limits(**limits))
+
+
+async def test_whoever_looks_sees_all_shards_while_they_work(
+    sites: Callable[..., Awaitable[Site]], tmp_path: Path
+) -> None:
+    looked = asyncio.Event()
+    fronts = [(await sites(f"127.0.0.{number + 1}")).page("/", slow=looked) for number in range(4)]
+    async with shared(EAGER, tmp_path, 2) as crawler:
+        before = crawler.so_far()
+        run = asyncio.create_task(crawler.crawl(fronts))
+        while (seen := crawler.so_far()) is None or seen.known < 4:  # noqa: ASYNC110  made now and then, for who asks
+            await asyncio.sleep(0.02)
+        shown = crawler.progress()
+        looked.set()
+        report = await asyncio.wait_for(run, 100)
+
+    assert before is None
+    assert (seen.ending, len(seen.shards), seen.pages) == (Ending.RUNNING, 2, 0)
+    assert shown.in_flight + shown.queued == 4
+    assert (report.pages, crawler.report()) == (4, report)
