@@ -12,6 +12,7 @@ Nothing that the driver knows is needed after its death: the next run finds ever
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -28,10 +29,14 @@ from crawler.report.report import Ending, Report
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 AGAIN = 0.2
 """Seconds until a shard that did not answer is asked again."""
 LOOK_EVERY = 0.25
 """Seconds from one wave to the next while shards are at work."""
+SILENT = 120.0
+"""Seconds after which something is said of a shard that does not answer."""
 _LOOK_SOON = 0.02
 """...and when all were idle."""
 
@@ -189,11 +194,16 @@ class Driver:
 
     async def _keep_running(self, shard: int) -> Report:
         """Run a shard to its end, from its folder again if it dies on the way."""
+        warn_at = asyncio.get_running_loop().time() + SILENT
         while True:
+            if (now := asyncio.get_running_loop().time()) > warn_at:
+                warn_at = now + SILENT
+                _log.warning("shard %d does not answer; the crawl waits until the cluster has a place for it", shard)
             try:
                 return await self._parts[shard].run(self._bounds(shard), sown=self._sown)
             except Unreachable:
-                self._outlook.lost(shard)
+                if self._outlook.lost(shard):
+                    warn_at = asyncio.get_running_loop().time() + SILENT
                 await asyncio.sleep(AGAIN)
 
     async def _tell_end(self) -> None:

@@ -22,11 +22,12 @@ class Outlook:
         """Take note of a wave; a shard that did not answer is seen as it was."""
         self._looks = [new or old for new, old in zip(looks, self._looks, strict=True)]
 
-    def lost(self, shard: int) -> None:
-        """Take note that a shard has died, or has not yet begun."""
-        if self._looks[shard] is not None:
-            self._restarts[shard] += 1
-            self._looks[shard] = None
+    def lost(self, shard: int) -> bool:
+        """Take note that a shard has died, or has not yet begun; tell whether it had been seen at work since."""
+        seen = self._looks[shard] is not None
+        self._restarts[shard] += seen
+        self._looks[shard] = None
+        return seen
 
     def progress(self, elapsed: float, *, stopping: bool) -> Progress:
         """Tell how the crawl stands."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from crawler.testing.site import Site, serve_in_thread
-from tests.cluster.killing import GONE, IN_FLIGHT, RUN_LIMIT, Blow, check_all, run_and_strike
+from tests.cluster.killing import IN_FLIGHT, RUN_LIMIT, Blow, check_all, left_of, run_and_strike
 from tests.evidence import Evidence
 from tests.graph import Web
 from tests.invariants import Ordeal, differing, fates
-from tests.killing import ROOT, environment, survivors, written
+from tests.killing import ROOT, environment, written
 
 pytestmark = pytest.mark.timeout(900)  # on a busy machine Ray takes a minute to start
 
@@ -36,10 +36,10 @@ def test_a_shared_crawl_that_is_killed_again_and_again_has_what_a_single_one_has
         first, fell = run_and_strike(
             shared, tmp_path / "printed", web.sites, [(20, Blow.SHARD), (20, Blow.SHARDS), (30, Blow.DRIVER)]
         )
-        gone = survivors({first.session}, GONE)
+        gone = left_of(first)
         second, more = run_and_strike(shared, tmp_path / "printed", web.sites, [(10, Blow.STOP)])
         third, _ = run_and_strike(shared, tmp_path / "printed", web.sites, [])
-        gone += survivors({second.session, third.session}, GONE)
+        gone += left_of(second, third)
         wrong = check_all(tmp_path / "shared", web, Ordeal(kills=fell + more, in_flight=IN_FLIGHT))
         single = [*written(web, tmp_path, tmp_path / "single", delay=0.0)]
         alone, _ = run_and_strike(single, tmp_path / "printed", web.sites, [])
