@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -50,6 +51,7 @@ class Option:
         return get_args(base) if get_origin(base) is Literal else ()
 
 
+@cache
 def _fields(section: Any) -> dict[str, Any]:
     return {field.name: field for field in msgspec.structs.fields(section)}
 

@@ -18,6 +18,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
+from math import floor
 
 _WWW = re.compile(r"^www[0-9]*\.")
 _SLASHES = re.compile(r"//+")
@@ -63,10 +64,15 @@ def line(  # noqa: PLR0913 - the columns of the format
     # The few columns are written by hand, at a third of an encoder's price: a page's line is made in one go with
     # those of its whole segment, while the journal makes everybody wait.
     return (
-        f"{surt(url)} {datetime.fromtimestamp(date, UTC):%Y%m%d%H%M%S} "
+        f"{surt(url)} {_digits(floor(round(date, 6)))} "
         f'{{"url": {quoted(url)}, "mime": {quoted(mime)}, "status": "{status}", {known}'
         f'"length": "{length}", "offset": "{offset}", "filename": {quoted(filename)}}}'
     )
+
+
+@lru_cache(maxsize=1024)
+def _digits(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y%m%d%H%M%S}"
 
 
 @lru_cache(maxsize=1024)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode, SelectolaxError
 
 from crawler.core.headers import robots_directives
-from crawler.core.records import Kind
+from crawler.core.kind import Kind
 from crawler.core.references import References, absolute, base_of
 
 _MAX_TITLE = 1_000

@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from crawler.core.charset import decode_text, xml_encoding
 from crawler.core.headers import http_date
-from crawler.core.records import Kind
+from crawler.core.kind import Kind
 from crawler.core.references import absolute
 
 MOST_ENTRIES = 50_000

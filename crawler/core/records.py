@@ -9,32 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from crawler.core.changes import NOWHERE, Change, Earlier
+from crawler.core.kind import Kind as Kind  # noqa: PLC0414  who knows the records finds it here
 from crawler.core.outcomes import Outcome
 from crawler.errors import NoBody
-
-
-class Kind(StrEnum):
-    """How a URL came to be known: the element or the header that named it."""
-
-    SEED = "seed"
-    LINK = "link"
-    REDIRECT = "redirect"
-    REFRESH = "refresh"
-    CANONICAL = "canonical"
-    NEXT = "next"
-    ALTERNATE = "alternate"
-    FRAME = "frame"
-    ASSET = "asset"
-    SITEMAP = "sitemap"
-    """A sitemap that robots.txt or an index names."""
-    LISTED = "listed"
-    """A page that a sitemap or a feed lists."""
-    ROBOTS = "robots"
-    """The host's robots.txt: asked for before the first page of a host, never counted as a page."""
 
 
 @dataclass(frozen=True, slots=True)

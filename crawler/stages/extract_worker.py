@@ -6,10 +6,12 @@ import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crawler.core.document import Document
 from crawler.core.text import printable
+
+if TYPE_CHECKING:
+    from crawler.core.document import Document
 
 MOST_BYTES = 16 << 20
 """Bytes that the pickled result of one page may have."""

@@ -11,7 +11,8 @@ from crawler.core.ledger import Ledger
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Parsed
 from crawler.executors import Processes
-from crawler.stages.parse_worker import Result, Task, parsed_of, task_of
+from crawler.stages.parse_journey import parsed_of, task_of
+from crawler.stages.parse_worker import Result, Task
 from crawler.stages.quarantine import BROKEN, KeepSample
 from crawler.worker import Casualty, Death
 

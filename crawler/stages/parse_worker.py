@@ -1,8 +1,7 @@
-"""PROCESS: Fetched → Parsed. What a worker does with an answer, and the two ends of its journey there and back.
+"""PROCESS: Fetched → Parsed. What a worker does with an answer; the ends of its journey are in ``parse_journey.py``.
 
-Both ends speak plain tuples, because those are cheap to pickle: ``task_of`` makes one out of a :class:`Fetched` in the
-main process, ``parse`` turns it into another in the worker, and ``parsed_of`` makes that a :class:`Parsed`.
-Nothing is raised on the way. What was found before a page broke the worker's code is kept: its digest, its record.
+A worker speaks plain tuples, because those are cheap to pickle. Nothing is raised on the way.
+What was found before a page broke the worker's code is kept: its digest, its record.
 
 Only what is new comes back. A worker remembers the outlinks it has returned and does not return them again,
 unless a page is nearer to the seeds than the one that brought them (where depth matters),
@@ -17,19 +16,16 @@ A worker must start fast, so what is imported here is paid for at every start: s
 
 from __future__ import annotations
 
-import ctypes
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeAlias
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from crawler.core.changes import Earlier
 from crawler.core.charset import decode_text, encoding
 from crawler.core.decode import decode_body
-from crawler.core.document import Document
 from crawler.core.headers import (
     Headers,
     content_codings,
@@ -38,14 +34,14 @@ from crawler.core.headers import (
     unknown_transfer_coding,
 )
 from crawler.core.html import LinkReader
-from crawler.core.listing import Bomb, read_listing
-from crawler.core.main_text import main_text
+from crawler.core.kind import Kind
 from crawler.core.outcomes import Outcome
-from crawler.core.records import Cost, Fetched, Kind, Parsed
 from crawler.core.text import printable
 from crawler.core.warc import exchange
-from crawler.stages.earlier_text import earlier_text
-from crawler.stages.extract_worker import Extracted, Extractor, unpacked
+from crawler.stages.extract_worker import Extracted, Extractor
+
+if TYPE_CHECKING:
+    from crawler.core.document import Document
 
 Held: TypeAlias = tuple[bytes, str, int, int]
 """Digest of the payload that a page had earlier, and segment, offset and length of the record that holds it."""
@@ -78,7 +74,7 @@ _LOOKS_LIKE_HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?[\t\n\f\r ]*+<(?:!doctype html|html)[\t\n\f\r />]", re.IGNORECASE
 ).match
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
-_LETTERS = {
+LETTERS = {
     Kind.LINK: "l",
     Kind.REFRESH: "r",
     Kind.CANONICAL: "c",
@@ -89,7 +85,7 @@ _LETTERS = {
     Kind.SITEMAP: "m",
     Kind.LISTED: "p",
 }
-_KINDS = {letter: kind for kind, letter in _LETTERS.items()}
+"""What stands before an outlink in a :data:`Result`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,62 +111,6 @@ class ParseOptions:
     """The user's function, as :func:`crawler.stages.extract.packed` makes it; empty without one."""
 
 
-def task_of(fetched: Fetched, *, extract: bool = True) -> Task:
-    """Take out of an answer what a worker needs of it."""
-    source = fetched.source
-    return (
-        source.url,
-        source.depth,
-        fetched.status,
-        fetched.request,
-        fetched.head,
-        fetched.body,
-        fetched.truncated,
-        fetched.address,
-        fetched.began_at,
-        _held(source.earlier),
-        extract,
-        str(source.kind),
-    )
-
-
-def _held(earlier: Earlier) -> Held | None:
-    return None if earlier.payload is None else (earlier.digest, *earlier.payload)
-
-
-def parsed_of(result: Result) -> Parsed:
-    """Make a record of what a worker returned."""
-    (
-        outcome,
-        *found,
-        packed,
-        seen,
-        capped,
-        size,
-        decoded,
-        etag,
-        modified,
-        listing,
-        dates,
-        same,
-        pickled,
-        failure,
-        ran,
-        cpu,
-    ) = result
-    outlinks = tuple([(_KINDS[line[0]], line[1:]) for line in packed.split("\n")]) if packed else ()
-    told = seen, capped, size, decoded, etag, modified, listing, _dates(dates), same
-    fields = [Outcome[outcome], *found, outlinks, *told]
-    if ran:
-        fields += [*unpacked(pickled, failure), len(pickled), Cost(0, ran, cpu)]
-    return Parsed(*fields)
-
-
-def _dates(packed: str) -> tuple[tuple[str, float], ...]:
-    lines = [line.split(" ", 1) for line in packed.split("\n")] if packed else []
-    return tuple([(link, float(at)) for at, link in lines])
-
-
 class Kept(NamedTuple):
     """What is kept of an answer whether or not it can be parsed; the fields are those of :class:`Parsed`."""
 
@@ -186,11 +126,20 @@ def kept_of(task: Task, *, archive: bool) -> Kept:
     digest = sha256(body).digest()
     if not (archive and head):
         return Kept(digest)
-    ids = str(uuid4()), str(uuid4())
+    ids = _record_id(), _record_id()
     asked, answered = exchange(
         url, request, head, body, digest=digest, address=address, date=date, truncated=truncated, ids=ids
     )
     return Kept(digest, asked + answered, len(asked), ids[1])
+
+
+def _record_id() -> str:
+    """Return a random UUID (RFC 9562, version 4); for its module alone a worker would start 10 % later."""
+    bits = bytearray(os.urandom(16))
+    bits[6] = bits[6] & 0x0F | 0x40
+    bits[8] = bits[8] & 0x3F | 0x80
+    text = bits.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 # In the worker process from here on.
@@ -270,6 +219,8 @@ class Worker:
 
     def _read_listing(self, draft: _Draft, body: bytes, task: Task) -> None:
         """Read a sitemap or a feed, if it is one."""
+        from crawler.core.listing import Bomb, read_listing  # noqa: PLC0415  -- most crawls meet none
+
         expected = task[11] in _MAY_LIST
         if body.startswith(_GZIP) and expected:
             unpacked = decode_body(body, ("gzip",), limit=_MOST_LISTED, max_ratio=self._options.max_ratio)
@@ -295,6 +246,9 @@ class Worker:
         held = task[9]
         if held is None or held[0] == draft.kept.digest:
             return
+        from crawler.core.main_text import main_text  # noqa: PLC0415  -- the first crawl of a folder has no need of it
+        from crawler.stages.earlier_text import earlier_text  # noqa: PLC0415
+
         options = self._options
         before = earlier_text(options.archived_in, held, limit=options.max_decoded, max_ratio=options.max_ratio)
         draft.same_text = before is not None and main_text(before) == main_text(text)
@@ -339,6 +293,8 @@ class _Draft:
 
     def document(self, url: str, status: int, headers: Headers, body: bytes) -> Document:
         """Return the page as an extract function sees it."""
+        from crawler.core.document import Document  # noqa: PLC0415  -- most crawls extract nothing
+
         known = self.is_html, self.title, self.language, self.canonical
         return Document(url, status, headers, self.mime, body, *known)
 
@@ -369,7 +325,7 @@ class _Sent:
                 self._marks[link] = mark
             elif known[1] != page:
                 continue
-            lines.append(_LETTERS[kind] + link)
+            lines.append(LETTERS[kind] + link)
         if self._left < 0:
             self._marks.clear()
             self._left = self._room
@@ -382,6 +338,8 @@ def _keep_freed_memory() -> None:
     By default glibc gives it back to the kernel, and pages pay for having it mapped and zeroed anew:
     6 % of a worker's time on documentation sites. The price is up to 64 MiB that a quiet worker holds.
     """
+    import ctypes  # noqa: PLC0415  -- a worker's business, but the main process imports this file too
+
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):  # another C library

@@ -11,7 +11,8 @@ from dataclasses import replace
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Parsed
 from crawler.executors import Threads
-from crawler.stages.parse_worker import kept_of, task_of
+from crawler.stages.parse_journey import task_of
+from crawler.stages.parse_worker import kept_of
 from crawler.storage.quarantine import Quarantine
 
 BROKEN = frozenset({Outcome.PARSE_CRASH, Outcome.PARSE_TIMEOUT, Outcome.PARSE_MEMORY})

@@ -16,7 +16,8 @@ import msgspec
 from crawler.config import Config
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Parsed
-from crawler.stages.parse_worker import ParseOptions, parse, parsed_of, prepare, task_of
+from crawler.stages.parse_journey import parsed_of, task_of
+from crawler.stages.parse_worker import ParseOptions, parse, prepare
 from crawler.storage.attempt import Attempt
 from crawler.storage.journal import Journal
 from scripts.benchmarks.throughput import SITE

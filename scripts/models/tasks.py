@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from crawler.stages.parse_worker import ParseOptions, Result, parsed_of
+from crawler.stages.parse_journey import parsed_of
+from crawler.stages.parse_worker import ParseOptions, Result
 from crawler.stages.parse_worker import Task as ParseTask
 
 OPTIONS = ParseOptions(archive=False)

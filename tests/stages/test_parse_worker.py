@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from uuid import RFC_4122, UUID
 
 import pytest
 from warcio.archiveiterator import ArchiveIterator
@@ -17,7 +18,8 @@ from crawler.core.html import LinkReader, Outline
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Cost, CrawlURL, Fetched, Kind, Parsed
 from crawler.stages import parse_worker
-from crawler.stages.parse_worker import ParseOptions, Worker, _Sent, parsed_of, prepare, task_of
+from crawler.stages.parse_journey import parsed_of, task_of
+from crawler.stages.parse_worker import ParseOptions, Worker, _Sent, prepare
 
 ROOT = Path(__file__).parents[2]
 PAGE = "http://example.org/docs/page.html"
@@ -291,7 +293,9 @@ def test_no_two_records_have_the_same_name() -> None:
 
     names = [record.rec_headers["WARC-Record-ID"] for record in ArchiveIterator(BytesIO(records))]
 
-    assert len(set(names)) == 40
+    uuids = {UUID(name.removeprefix("<urn:uuid:").removesuffix(">")) for name in names}
+    assert len(uuids) == 40
+    assert {(uuid.version, uuid.variant) for uuid in uuids} == {(4, RFC_4122)}
 
 
 def test_without_an_archive_there_is_no_record() -> None:
@@ -429,7 +433,10 @@ def test_every_field_of_the_result_finds_its_place() -> None:
 
 
 def test_a_worker_imports_nothing_that_it_does_not_need() -> None:
-    heavy = "aiohttp asyncio msgspec protego publicsuffixlist rich sqlite3 yarl crawler.config crawler.engine"
+    heavy = (
+        "aiohttp asyncio msgspec protego publicsuffixlist rich sqlite3 uuid xml.parsers.expat yarl"
+        " crawler.config crawler.core.records crawler.engine"
+    )
     program = f"import sys, crawler.stages.parse_worker; print(*sorted(set({heavy.split()!r}) & set(sys.modules)))"
 
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
