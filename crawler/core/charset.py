@@ -81,6 +81,24 @@ def decode_text(body: bytes, encoding: str) -> str:
     return _decoder(name)(body)
 
 
+def utf_8(body: bytes, encoding: str) -> bytes:
+    """Return the text of a body in UTF-8: what :func:`decode_text` gives, encoded, and most often the body itself."""
+    name = _of_label(encoding)
+    if body.isascii() and name in ("utf-8", "windows-1252"):
+        return body
+    if name == "utf-8" and not body.startswith(_BOMS[name]) and _is_whole(body):
+        return body
+    return decode_text(body, encoding).encode("utf-8", "ignore")
+
+
+def _is_whole(body: bytes) -> bool:
+    try:
+        codecs.utf_8_decode(body, "strict", True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def xml_encoding(body: bytes) -> str:
     """Return the encoding that an XML declaration at the very start names; empty if there is none.
 

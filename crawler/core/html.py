@@ -90,11 +90,11 @@ class LinkReader:
         self._product = product.lower()
         self._references = References()
 
-    def read(self, html: str, url: str) -> Outline:
+    def read(self, html: str | bytes, url: str) -> Outline:
         """Read one page.
 
         Args:
-            html: the text of the page; anything at all will do.
+            html: the text of the page, also in UTF-8, which is what lexbor reads; anything at all will do.
             url: where it was fetched, absolute and normalised.
 
         Raises:

@@ -24,7 +24,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from crawler.core.charset import decode_text, encoding
+from crawler.core.charset import decode_text, encoding, utf_8
 from crawler.core.decode import decode_body
 from crawler.core.headers import (
     Headers,
@@ -209,9 +209,8 @@ class Worker:
         if draft.mime in _HTML if draft.mime else _LOOKS_LIKE_HTML(decoded.body):
             draft.charset = encoding(decoded.body, content_type)
             draft.is_html = True
-            text = decode_text(decoded.body, draft.charset)
-            self._read_html(draft, text, url, depth)
-            self._compare(draft, task, text)
+            self._read_html(draft, utf_8(decoded.body, draft.charset), url, depth)
+            self._compare(draft, task, decoded.body)
         elif draft.mime in _XML or task[11] in _MAY_LIST:
             self._read_listing(draft, decoded.body, task)
         if self._extract and extract:
@@ -241,7 +240,7 @@ class Worker:
             depth = task[1] if self._options.depth_matters else 0
             draft.outlinks = self._sent.add(listing.links, task[0], depth)
 
-    def _compare(self, draft: _Draft, task: Task, text: str) -> None:
+    def _compare(self, draft: _Draft, task: Task, body: bytes) -> None:
         """Where the bytes are not what they were, tell whether the main text is, by what the archive holds of it."""
         held = task[9]
         if held is None or held[0] == draft.kept.digest:
@@ -251,9 +250,9 @@ class Worker:
 
         options = self._options
         before = earlier_text(options.archived_in, held, limit=options.max_decoded, max_ratio=options.max_ratio)
-        draft.same_text = before is not None and main_text(before) == main_text(text)
+        draft.same_text = before is not None and main_text(before) == main_text(decode_text(body, draft.charset))
 
-    def _read_html(self, draft: _Draft, text: str, url: str, depth: int) -> None:
+    def _read_html(self, draft: _Draft, text: bytes, url: str, depth: int) -> None:
         document = self._links.read(text, url)
         draft.title, draft.language, draft.canonical = document.title, document.language, document.canonical
         draft.noindex, draft.nofollow = draft.noindex or document.noindex, draft.nofollow or document.nofollow

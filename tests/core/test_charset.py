@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.charset import decode_text, encoding
+from crawler.core.charset import decode_text, encoding, utf_8
 from crawler.core.encodings import CODECS, NAMES
 
 LATIN = b"caf\xe9"
@@ -166,6 +166,27 @@ def test_a_body_cut_within_a_character_is_no_utf_8_but_a_look_cut_there_is() -> 
 )
 def test_bytes_become_the_text_that_browsers_show(name: str, body: bytes, text: str) -> None:
     assert decode_text(body, name) == text
+    assert utf_8(body, name) == text.encode("utf-8", "ignore")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "is_body"),
+    [
+        ("utf-8", b"plain", True),
+        ("utf-8", "größer".encode(), True),
+        ("utf-8", b"\xef\xbb\xbfmarked", False),
+        ("utf-8", b"cut \xc3", False),
+        ("utf-8", b"a surrogate \xed\xa0\x80", False),
+        ("windows-1252", b"plain", True),
+        ("windows-1252", b"gr\xf6\xdfer", False),
+        ("iso-2022-jp", b"\x1b$B", False),
+    ],
+)
+def test_text_that_is_in_utf_8_already_is_not_copied(name: str, body: bytes, is_body: bool) -> None:  # noqa: FBT001
+    text = utf_8(body, name)
+
+    assert (text is body) is is_body
+    assert text == decode_text(body, name).encode()
 
 
 def test_every_label_has_a_decoder() -> None:
@@ -178,7 +199,7 @@ def test_any_bytes_have_an_encoding_and_a_text(body: bytes, content_type: str | 
     name = encoding(body, content_type)
 
     assert name in NAMES.values()
-    assert isinstance(decode_text(body, name), str)
+    assert utf_8(body, name) == decode_text(body, name).encode("utf-8", "ignore")
 
 
 @given(

@@ -314,7 +314,7 @@ class Broken(LinkReader):
         super().__init__()
         self.error: Exception | None = error
 
-    def read(self, html: str, url: str) -> Outline:
+    def read(self, html: str | bytes, url: str) -> Outline:
         if self.error:
             raise self.error
         return super().read(html, url)
