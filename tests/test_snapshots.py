@@ -26,6 +26,7 @@ from crawler.storage.snapshots import Snapshots
 from crawler.storage.verify import verify as check_folder
 from tests.buckets import ENVIRONMENT, SECRET, Buckets, buckets
 from tests.cli.command import crawler
+from tests.cluster.links import shared
 from tests.conftest import EAGER
 from tests.evidence import Evidence
 from tests.graph import Web
@@ -184,13 +185,15 @@ async def _exhaust(pages: AsyncIterator[Page]) -> None:
         pass
 
 
-async def test_a_copy_needs_a_folder_and_holds_no_mirror(tmp_path: Path) -> None:
+async def test_a_copy_needs_a_folder_of_a_single_crawl_and_holds_no_mirror(tmp_path: Path) -> None:
     config = copied(f"file://{tmp_path}/store")
 
     with pytest.raises(UsageError, match=r"snapshot\.to needs an output folder"):
         Crawler(config, out=None)
     with pytest.raises(UsageError, match="a snapshot holds no mirror"):
         Crawler(replace(config, store=Store(mirror=True)), out=tmp_path / "out")
+    with pytest.raises(UsageError, match="a cluster keeps its state in a shared folder"):
+        shared(config, tmp_path / "out", 2)
 
 
 def test_the_command_line_copies_and_brings_back(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ class SharedCrawler:
         if out is None:
             raise UsageError("a cluster needs an output folder")
         self._config = config or Config()
+        if self._config.snapshot.to:
+            # a shard brought back from a snapshot would not know what others have let go of since: it had taken it
+            raise UsageError("a cluster keeps its state in a shared folder; snapshot.to is for a crawl without one")
         self._out = Path(out)
         self._place = place
         self._shards = shards

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import random
 
 import msgspec
@@ -36,7 +35,7 @@ def parcel_size(seed: int = 1) -> ParcelSize:
     return ParcelSize(
         urls=len(urls),
         url=sum(map(len, urls)) / len(urls),
-        sent=len(pickle.dumps(sent, protocol=5)) / len(urls),
+        sent=len(msgspec.msgpack.encode(sent)) / len(urls),
     )
 
 
