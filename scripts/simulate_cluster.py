@@ -44,7 +44,7 @@ def _simulated(options: argparse.Namespace) -> Figures:
     global _web  # noqa: PLW0603
     facts, began = machine(), time.monotonic()
     _say(f"making a web of {options.pages:,} pages")
-    _web = synthetic_web(options.pages, options.seed)
+    _web = synthetic_web(options.pages, options.seed, options.budget)
     plans = [
         plan
         for loss in (0.0, LOSS)
@@ -77,6 +77,7 @@ def _run(plan: Plan) -> Course:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pages", type=int, default=10_000_000, metavar="N", help="pages of the web [%(default)s]")
+    parser.add_argument("--budget", type=int, default=0, metavar="N", help="pages of a host, at most [a hundredth]")
     parser.add_argument("--shards", type=int, nargs="+", default=SHARDS, metavar="N", help="numbers of shards")
     parser.add_argument("--delay", type=float, default=1.0, help="seconds between two requests to a host [1]")
     parser.add_argument("--rate", type=int, default=500, help="pages a second that a shard can do [500]")

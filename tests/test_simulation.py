@@ -54,6 +54,7 @@ def test_a_web_is_made_of_whole_hosts_and_the_same_seed_makes_the_same_one() -> 
     assert (WEB.pages, sum(sizes), len(sizes)) == (20_000, 20_000, WEB.hosts)
     assert Counter(WEB.host) == Counter({host: size for host, size in enumerate(sizes) if size})
     assert WEB.largest == max(sizes) <= 200
+    assert synthetic_web(20_000, 7, budget=50).largest == 50
     assert WEB.domains < WEB.hosts
     assert synthetic_web(20_000, 7) == WEB != synthetic_web(20_000, 8)
 

@@ -14,7 +14,7 @@ SMALLEST = 4
 TAIL = 1.1
 """Exponent of the power law: the share of hosts with more than n pages falls as n to the minus this."""
 LARGEST = 100
-"""The largest host has at most this part of all pages: crawls have budgets."""
+"""The largest host has at most this part of all pages, if there is no budget for hosts."""
 _TOGETHER = 0.3
 """Share of hosts on a domain that has hosts already."""
 
@@ -56,11 +56,17 @@ class SyntheticWeb:
         return len(self.virtual)
 
 
-def synthetic_web(pages: int, seed: int) -> SyntheticWeb:
-    """Make a web of so many pages; the same arguments make the same web."""
+def synthetic_web(pages: int, seed: int, budget: int = 0) -> SyntheticWeb:
+    """Make a web of so many pages; the same arguments make the same web.
+
+    Args:
+        pages: of all hosts.
+        seed: of chance.
+        budget: pages of a host, at most; 0 is a hundredth of all.
+    """
     rng = random.Random(f"web {seed}")  # noqa: S311  no secret
     first, host, virtual, domains = array("Q", [0]), array("I"), array("H"), array("I")
-    largest = max(SMALLEST, pages // LARGEST)
+    largest = max(SMALLEST, budget or pages // LARGEST)
     while len(host) < pages:
         number = len(virtual)
         size = min(int(SMALLEST * (1.0 - rng.random()) ** (-1.0 / TAIL)), largest, pages - len(host))
