@@ -50,6 +50,11 @@ def duration(seconds: float) -> str:
     return _long(round(seconds)) if seconds >= 59.95 else _short(seconds)
 
 
+def latency(seconds: float) -> str:
+    """Write how long answers took; a dash if none came, for none takes no time at all."""
+    return duration(seconds) if seconds else NONE
+
+
 def _short(seconds: float) -> str:
     if seconds == 0:
         return "0 s"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from crawler.core.text import printable
-from crawler.report.figures import NONE, count, date, duration, rate, size
+from crawler.report.figures import NONE, count, date, duration, latency, rate, size
 from crawler.report.report import PastRun, Report
 from crawler.report.text import CHANGES
 
@@ -83,8 +83,8 @@ _FIGURES = (
     _Figure("pages a second", lambda run: run.pages / run.seconds if run.seconds else 0.0, rate),
     _Figure("received", lambda run: run.bytes_received, size),
     _Figure("time", lambda run: run.seconds, duration),
-    _Figure("latency, half within", lambda run: run.p50, duration),
-    _Figure("latency, 95 % within", lambda run: run.p95, duration),
+    _Figure("latency, half within", lambda run: run.p50, latency),
+    _Figure("latency, 95 % within", lambda run: run.p95, latency),
     _Figure("answers 429, 503", lambda run: run.rate_limited, count),
     _Figure("known URLs", lambda run: run.known, count),
     _Figure("still queued", lambda run: run.queued, count),
@@ -114,7 +114,7 @@ def compare(this: PastRun, last: PastRun) -> list[Difference]:
 def _difference(figure: _Figure, this: PastRun, last: PastRun) -> Difference:
     new, old = figure.of(this), figure.of(last)
     written, before = figure.write(new), figure.write(old)
-    if written == before:
+    if written == before or NONE in {written, before}:
         return Difference(figure.name, written, before, "")
     sign = "+" if new > old else "-"
     part = f" ({100 * (new - old) / old:+.0f} %)" if old else ""

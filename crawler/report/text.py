@@ -134,15 +134,15 @@ def _wrapped(sentence: str, indent: str = "  ") -> list[str]:
 
 
 def _throughput(report: Report) -> Iterator[str]:
-    latency = report.latency
     yield "This run"
     yield f"  time      {duration(report.seconds)}"
     yield f"  pages     {_both(count(report.pages), rate(report.pages_per_second))}{_split(report)}"
     yield f"  received  {_both(size(report.bytes_received), speed(report.bytes_per_second))}"
-    if report.pages:
+    took = report.latency
+    if took.max:
         yield (
-            f"  latency   p50 {duration(latency.p50)}, p95 {duration(latency.p95)},"
-            f" p99 {duration(latency.p99)}, longest {duration(latency.max)}"
+            f"  latency   p50 {duration(took.p50)}, p95 {duration(took.p95)},"
+            f" p99 {duration(took.p99)}, longest {duration(took.max)}"
         )
     if report.cpu_main or report.cpu_workers:
         memory = f"; memory {size(report.memory_peak)} at most" if report.memory_peak else ""

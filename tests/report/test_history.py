@@ -53,5 +53,13 @@ def test_a_run_is_told_against_the_last_and_what_came_between_is_not_hidden() ->
     assert len({len(line) for line in lines[3:] if line.endswith((")", "other"))}) == 1
 
 
+def test_a_run_that_nobody_answered_has_no_latency_to_be_held_against_another() -> None:
+    rows = {row.name: row for row in compare(msgspec.structs.replace(BEFORE, p50=0.0), BEFORE)}
+
+    row = rows["latency, half within"]
+    assert (row.this, row.change) == ("-", "")
+    assert row.last != "-"
+
+
 def test_a_first_run_has_nothing_to_be_held_against() -> None:
     assert against_last(PLAIN) == "There is no earlier run in this folder to hold this one against.\n"

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from crawler.core.outcomes import Outcome, State
 from crawler.report.problems import ADVICE, advice
-from crawler.report.report import ChangesReport, Ending, HostLeft, HostReport, Problem, Report, Totals, VerdictReport
+from crawler.report.report import (
+    ChangesReport,
+    Ending,
+    HostLeft,
+    HostReport,
+    Percentiles,
+    Problem,
+    Report,
+    Totals,
+    VerdictReport,
+)
 from crawler.report.text import text
 from tests.report.samples import FULL, PLAIN
 
@@ -105,6 +115,11 @@ def test_a_complete_crawl_ends_with_the_command_that_checks_it() -> None:
     told = text(PLAIN, again="python -m crawler seed.txt", verify="python -m crawler verify crawl-out")
 
     assert told.endswith("Check what was written:\n  python -m crawler verify crawl-out\n")
+
+
+def test_a_crawl_that_nobody_answered_tells_no_latency() -> None:
+    assert "latency" in text(FULL)
+    assert "latency  " not in text(msgspec.structs.replace(FULL, latency=Percentiles()))
 
 
 def test_a_crawl_of_nothing_is_told_without_empty_sections() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from crawler.report.figures import count, date, duration, plural, size
+from crawler.report.figures import count, date, duration, latency, plural, size
 from crawler.report.history import compare, ending_of, figure_or_none, last, past_run
 from crawler.report.page.section import figures, section, table
 from crawler.report.pictures.columns import join
@@ -28,7 +28,7 @@ _DRAWN = (
     _Drawn("new or changed", lambda run: run.changes.get("new", 0) + run.changes.get("changed", 0), count),
     _Drawn("received", lambda run: run.bytes_received, size),
     _Drawn("time", lambda run: run.seconds, duration),
-    _Drawn("latency, half within", lambda run: run.p50, duration),
+    _Drawn("latency, half within", lambda run: run.p50, latency),
 )
 
 

@@ -10,7 +10,7 @@ from importlib import resources
 from markupsafe import Markup
 
 from crawler.core.text import inert, printable
-from crawler.report.figures import count, date, duration, plural, rate, size
+from crawler.report.figures import count, date, duration, latency, plural, rate, size
 from crawler.report.page import changed, costs, findings, hosts, shards
 from crawler.report.page.held_back import held_back
 from crawler.report.page.history import history
@@ -114,7 +114,7 @@ def _key_figures(report: Report) -> Markup:
         ("failed", count(report.failed), f"of {count(report.pages)}"),
         ("received", size(report.bytes_received), f"{size(report.bytes_per_second)}/s"),
         ("time", duration(report.seconds), date(report.started_at)),
-        ("latency", duration(report.latency.p50), f"p95 {duration(report.latency.p95)}"),
+        ("latency", latency(report.latency.p50), f"p95 {latency(report.latency.p95)}"),
         ("still queued", count(report.totals.queued), f"of {count(report.known)} known"),
     )
     return join([Markup("<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>").format(*pair) for pair in pairs])
