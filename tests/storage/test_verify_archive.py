@@ -43,7 +43,7 @@ def test_a_missing_segment_is_found(folder: Path) -> None:
     path = segment(folder, 1)
     path.unlink()
 
-    assert f"archive/{path.name}.open: missing, but " in verify_text(folder)
+    assert f"archive/{path.name}: missing, but " in verify_text(folder)
     assert "its segment is missing" in verify_text(folder)
 
 
