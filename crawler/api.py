@@ -263,7 +263,7 @@ class Crawler:
             probe.stop()
         self._report = report = await account.final(ending, self._now())
         if parts.snapshots:
-            await parts.snapshots.last()
+            await parts.snapshots.last(patient=ending is not Ending.INTERRUPTED)
             self._report = report = replace(report, snapshot=parts.snapshots.told())
         if self._out is not None:
             await parts.commit.write_reports(partial(_reports, report))

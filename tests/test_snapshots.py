@@ -155,6 +155,20 @@ async def test_a_crawl_goes_on_while_its_store_does_not_answer_and_says_how_old_
     assert check_folder(tmp_path / "out").ok
 
 
+async def test_a_crawl_that_is_asked_to_stop_asks_a_store_that_does_not_answer_once(
+    s3: Buckets, site: Site, tmp_path: Path
+) -> None:
+    start = chain(site, 5)
+
+    async with Crawler(copied(s3.url("gone"), endpoint=s3.endpoint), out=tmp_path / "out") as running:
+        s3.stop()
+        running.stop()
+        report = await running.crawl(start)
+
+    assert report.snapshot is not None
+    assert (report.ending, report.snapshot.failed, report.snapshot.complete) == ("interrupted", 1, False)
+
+
 async def test_a_store_that_does_not_answer_at_the_start_is_told_before_anything_is_asked_for(
     s3: Buckets, site: Site, tmp_path: Path
 ) -> None:
@@ -225,5 +239,6 @@ def test_a_copy_that_is_behind_at_the_end_is_an_error_for_scripts(tmp_path: Path
         )
 
     assert went.code == 74, went.err
+    assert "crawler: WARNING: a snapshot failed: s3://crawls/x/" in went.err
     assert "No snapshot has reached s3://crawls/x" in went.out
     assert SECRET not in went.out + went.err

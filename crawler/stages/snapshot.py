@@ -9,6 +9,7 @@ one is. A crawl that finds itself overtaken by another one ends.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from crawler.stages.commit import Begin, Commit
 from crawler.storage.object_store import ObjectStore
 from crawler.storage.snapshots import Abandoned, Snapshots
 
+_log = logging.getLogger(__name__)
 _PAUSES = (5.0, 15.0, 60.0)
 """Seconds after a failure; from the last one on always so many."""
 _LAST_TRIES = 3
@@ -73,10 +75,10 @@ class TakeSnapshots:
 
         self._task.add_done_callback(ended)
 
-    async def last(self) -> None:
-        """Take the last one, of all there is, with patience."""
+    async def last(self, *, patient: bool = True) -> None:
+        """Take the last one, of all there is; ``patient`` if a store that does not answer is asked again."""
         await self._stop()
-        for left in reversed(range(_LAST_TRIES)):
+        for left in reversed(range(_LAST_TRIES if patient else 1)):
             if await self._take() or not left:
                 return
             await asyncio.sleep(_LAST_PAUSE)
@@ -133,6 +135,7 @@ class TakeSnapshots:
         try:
             await self._take_now(commit)
         except StoreUnreachable as error:
+            _log.warning("a snapshot failed: %s", error)
             self._failed, self._failed_now, self._trouble = self._failed + 1, self._failed_now + 1, str(error)
             return False
         except Abandoned:
