@@ -1,8 +1,8 @@
 """Measure what it costs to share a crawl among shards: CPU per page against a single crawl's, and the exchange.
 
 Single and shared crawls of one made-up web take turns; figures are medians.
-*Own* is the CPU time of crawling processes and their workers from the first to the last page, Ray's threads in them
-included; *all* is that of the whole command with Ray's own processes, from its start to its end.
+The CPU time is that of crawling processes and their workers during the run, Ray's threads in them and the exchange
+included. Not in it are Ray's own processes, and their start, which the pages a second do include.
 """
 
 from __future__ import annotations
@@ -33,16 +33,15 @@ class Row:
     shards: int
     """0 is a crawl without a cluster."""
     pages: int
-    own: float
-    """Milliseconds of CPU per page."""
-    all: float
+    cpu: float
+    """Milliseconds per page."""
     pages_per_second: float
     parcels: int
     exchanged: int
     """Bytes."""
     exchanged_per_page: float
     times: float = 1.0
-    """Own CPU per page by that of the crawl without a cluster."""
+    """CPU per page by that of the crawl without a cluster."""
 
 
 def main() -> int:
@@ -63,7 +62,7 @@ def main() -> int:
     found = {
         "machine": msgspec.to_builtins(machine()),
         "plan": msgspec.to_builtins(plan),
-        "rows": [{**asdict(row), "times": row.own / rows[0].own} for row in rows],
+        "rows": [{**asdict(row), "times": row.cpu / rows[0].cpu} for row in rows],
     }
     print(json.dumps(found, indent=2))
     if options.json:
@@ -78,8 +77,7 @@ def _row(shards: int, runs: Sequence[Crawl]) -> Row:
     return Row(
         shards=shards,
         pages=pages,
-        own=1e3 * median((report.cpu_main + report.cpu_workers) / report.pages for report in reports),
-        all=1e3 * median(run.cost.cpu / run.report.pages for run in runs),
+        cpu=1e3 * median((report.cpu_main + report.cpu_workers) / report.pages for report in reports),
         pages_per_second=median(report.pages_per_second for report in reports),
         parcels=sum(row.sent for row in reports[0].shards),
         exchanged=round(exchanged),

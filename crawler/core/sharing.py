@@ -23,10 +23,10 @@ def portions(total: int, shards: int) -> tuple[int, ...]:
 def share_out(config: Config, shards: int) -> tuple[Config, ...]:
     """Return the settings of each shard: of what is allowed in all, each has its part, though one request at least.
 
-    Each has a place for snapshots of its own. A setting of 0 means something else than a number, and stays.
+    A setting of 0 means something else than a number, and stays.
     The limits on pages, bytes and time of the whole crawl stay too: whoever runs the shards keeps them.
     """
-    fetch, polite, limits, snapshot = config.fetch, config.politeness, config.limits, config.snapshot
+    fetch, polite, limits = config.fetch, config.politeness, config.limits
     replace = msgspec.structs.replace
     return tuple(
         replace(
@@ -34,10 +34,8 @@ def share_out(config: Config, shards: int) -> tuple[Config, ...]:
             fetch=replace(fetch, concurrency=max(1, requests) if fetch.concurrency else 0),
             politeness=replace(polite, per_address=max(1, places) if polite.per_address else 0),
             limits=replace(limits, max_disk=max(1, disk) if limits.max_disk else 0),
-            snapshot=replace(snapshot, to=f"{snapshot.to.rstrip('/')}/shard-{shard:02}" if snapshot.to else ""),
         )
-        for shard, requests, places, disk in zip(
-            range(shards),
+        for requests, places, disk in zip(
             portions(fetch.concurrency, shards),
             portions(polite.per_address, shards),
             portions(limits.max_disk, shards),

@@ -75,6 +75,10 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path) -> None:
     [
         (["--shards", "2"], "--shards needs a --cluster"),
         (["--cluster", "nowhere"], "'nowhere' is no cluster: local, auto, or ray://HOST:PORT"),
+        (
+            ["--cluster", "local", "--snapshot-to", "file:///nowhere"],
+            "a cluster keeps its state in a shared folder; snapshot.to is for a crawl without one",
+        ),
         (["--cluster", "local", "--shards", "0"], "--shards: '0' is not a whole number of 1 or more"),
         (["--cluster", "local", "--shards", "2000"], "2000 shards cannot be: at least 1, at most 1,024"),
     ],
