@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
+from crawler.core.ease import Ease
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL
 from crawler.core.robots import Robots
@@ -54,6 +55,7 @@ class HostQueue:
     """Whether the backlog is only of these."""
     loading: bool = False
     in_flight: int = 0
+    ease: Ease = field(default_factory=Ease)
     unfinished: int = 0
     """Its turns that are not over: a page counts as queued on disk until its commit."""
     unsent: int = 0
@@ -87,9 +89,13 @@ class HostQueue:
         """Whether nothing is left to do for it."""
         return not (self.in_flight or self.waiting or self.later or self.backlog or self.loading)
 
+    def places(self, per_host: int) -> float:
+        """Return how many more requests may be in flight there: fewer than ``per_host`` where it has slowed down."""
+        return min(per_host, int(self.ease.allowed) if self.ease.least else per_host) - self.in_flight
+
     def due(self, per_host: int, now: float) -> float:
         """Return the time at which its next fetch may begin; infinity while something must happen first."""
-        if self.in_flight >= per_host or self.asking_robots:
+        if self.places(per_host) <= 0 or self.asking_robots:
             return inf
         if self.delay and self.unsent and self.refusal is None:
             return inf

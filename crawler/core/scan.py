@@ -26,7 +26,7 @@ class Scan:
         for queue in queues.hosts.values():
             if queue.scheduled <= now:
                 self.ready.append(queue)
-                places = 1 if queue.delay else queues.per_host - queue.in_flight
+                places = 1 if queue.delay else queue.places(queues.per_host)
                 self.spare += min(places, max(1, queue.left))
                 self.allowed += _pace(queue)
             elif queue.left:

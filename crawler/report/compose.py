@@ -149,6 +149,7 @@ def _host(key: str, tally: HostTally, queue: HostQueue | None, *, robots: bool) 
         delay_kept=queue.delay if queue else 0.0,
         smallest_gap=gap if isfinite(gap) else None,
         rate_limited=queue.rate_limited if queue else 0,
+        eased=queue.ease.least if queue else 0,
         waited_delay=queue.polite_wait if queue else 0.0,
         waited_slot=queue.slot_wait if queue else 0.0,
     )

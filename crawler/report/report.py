@@ -110,6 +110,8 @@ class HostReport(Record, frozen=True, kw_only=True):
     """The shortest time seen from one request to the next; None with fewer than two requests."""
     rate_limited: int = 0
     """Answers 429 and 503."""
+    eased: int = 0
+    """The fewest requests at a time that it was brought down to, for it slowed down under them; 0 if it never did."""
     waited_delay: float = 0.0
     """Seconds it had URLs and could have taken a request, but its delay had not passed."""
     waited_slot: float = 0.0

@@ -144,6 +144,8 @@ class Admit:
         queue = self._queues.hosts[source.host]
         if fetched.address:
             self._queues.located(source.host, fetched.address, now)
+        if fetched.answered:
+            queue.ease.see(fetched.timings.first_byte, queue.in_flight)
         self._queues.done(source, now, sent=bool(fetched.sent_at))
         hold = self._hold(queue, fetched, now) if self._troubles(queue, fetched, now) else 0.0
         if fetched.outcome is None:

@@ -25,7 +25,7 @@ NOT_PLAYED = {
     "Two living addresses, IPv6 and IPv4": "a machine may have no IPv6; a dead one beside a living IPv4 is played",
     "10,000 hosts behind one wildcard name": "played by `tests/test_addresses.py`, with 300 names",
     "A wrong Content-Length in the answer to HEAD": "HEAD is never sent",
-    "A host that slows down under load": "it has one request at a time unless asked otherwise; its speed is not judged",
+    "A host that slows down under load": "played by `tests/test_slowing_host.py`: what is in flight there falls",
     "Damage to disk, database, archive and workers": "played by other tests",
 }
 DOC = Path(__file__).parents[2] / "docs" / "scenarios.md"
