@@ -84,9 +84,7 @@ class Politeness(Section, frozen=True, kw_only=True):
     """How gently one host is treated."""
 
     delay: Annotated[Seconds, about("Seconds from one request to a host to the next.")] = 1.0
-    per_host: Annotated[
-        AtLeastOne, about("Requests in flight at one host, at most; fewer while it slows down under them.")
-    ] = 1
+    per_host: Annotated[AtLeastOne, about("Requests in flight at one host, at most; fewer when it slows down.")] = 1
     per_address: Annotated[
         Count,
         about("Requests in flight at one IP address, at most, or per_host where that is more; 0 is no limit."),

@@ -279,7 +279,7 @@ class Frontier:
             return None
         self._write_rows()
         row = self._connection.execute(
-            "SELECT id FROM url WHERE fingerprint = ? AND outcome = 'too_deep'", (mark,)
+            "SELECT id FROM url WHERE fingerprint = ? AND outcome = 'too_deep' AND host = 0", (mark,)
         ).fetchone()
         if row is None:
             return None

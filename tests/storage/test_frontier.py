@@ -134,6 +134,16 @@ def test_a_url_refused_as_too_deep_is_taken_back_when_it_is_found_nearer(tmp_pat
         assert opened.discover(two, "http://a/4") == []
 
 
+def test_a_url_that_has_ended_is_not_taken_back_whatever_its_outcome(tmp_path: Path) -> None:
+    with room(tmp_path, SHALLOW) as opened:
+        (one,) = opened.sow("http://a/1").queued
+        opened.finish(one, Outcome.TOO_DEEP)
+
+        sown = opened.sow("http://a/1")
+
+        assert (sown.queued, sown.known) == ([], 1)
+
+
 def test_a_url_refused_and_found_nearer_on_the_same_page_is_taken_back(tmp_path: Path) -> None:
     with room(tmp_path, SHALLOW) as opened, opened.transaction():
         one, two = opened.frontier.sow(["http://a/1", "http://a/2"]).queued
