@@ -231,11 +231,11 @@ def _polite() -> Iterator[Case]:
 
 def _slow_answers() -> Iterator[Case]:
     kind = Bottleneck.LATENCY
-    one = Setting(plant=Plant(latency=0.1, pages=5_000), settings={"fetch": {"concurrency": 8}})
+    one = Setting(plant=Plant(latency=0.1, pages=600), settings={"fetch": {"concurrency": 8}})
     yield _case("0.1 s latency, 8 at a time", kind, one, with_settings(one, fetch={"concurrency": 16}))
-    many = Setting(hosts=8, plant=Plant(latency=0.3, pages=5_000), settings={"fetch": {"concurrency": 32}})
+    many = Setting(hosts=8, plant=Plant(latency=0.3, pages=200), settings={"fetch": {"concurrency": 32}})
     yield _case("0.3 s latency, 32 at a time, 8 hosts", kind, many, with_settings(many, fetch={"concurrency": 64}))
-    few = Setting(hosts=4, plant=Plant(latency=0.1, pages=5_000), settings={"politeness": {"per_host": 2}})
+    few = Setting(hosts=4, plant=Plant(latency=0.1, pages=200), settings={"politeness": {"per_host": 2}})
     yield _case(
         "0.1 s latency, 2 at a time per host, 4 hosts", kind, few, with_settings(few, politeness={"per_host": 4})
     )
@@ -244,7 +244,7 @@ def _slow_answers() -> Iterator[Case]:
 def _slow_bodies() -> Iterator[Case]:
     kind = Bottleneck.WIRE
     few = {"fetch": {"concurrency": 16}}
-    yield _case("bodies at 80 kB/s each", kind, Setting(plant=Plant(rate=80e3, text=40_000, pages=5_000), settings=few))
+    yield _case("bodies at 80 kB/s each", kind, Setting(plant=Plant(rate=80e3, text=40_000, pages=600), settings=few))
     yield _case("a line of 4 MB/s", kind, Setting(plant=Plant(line=4e6, text=100_000, pages=5_000), settings=few))
     yield _case(
         "a line of 1 MB/s, 0.02 s latency",
@@ -276,20 +276,20 @@ def _slow_parse() -> Iterator[Case]:
     yield _case("1 worker, pages of 600 kB", kind, large, replace(large, settings=two), quiet=True)
     linked = Setting(plant=Plant(links=4_000, pages=5_000), settings=one)
     yield _case("1 worker, pages of 4,000 links", kind, linked, quiet=True)
-    waiting = Setting(plant=Plant(pages=5_000), parse=0.02, settings=one)
+    waiting = Setting(plant=Plant(pages=900), parse=0.02, settings=one)
     yield _case("1 worker, a parse that waits 0.02 s", kind, waiting, replace(waiting, settings=two))
-    more = Setting(plant=Plant(pages=5_000), parse=0.04, settings=two)
+    more = Setting(plant=Plant(pages=900), parse=0.04, settings=two)
     yield _case("2 workers, a parse that waits 0.04 s", kind, more, with_settings(more, parse={"workers": 4}))
 
 
 def _slow_extract() -> Iterator[Case]:
     kind = Bottleneck.EXTRACT
-    one, two, plant = {"parse": {"workers": 1}}, {"parse": {"workers": 2}}, Plant(pages=5_000)
+    one, two, plant = {"parse": {"workers": 1}}, {"parse": {"workers": 2}}, Plant(pages=900)
     setting = Setting(plant=plant, extract=0.02, settings=one)
     yield _case("1 worker, a function that waits 0.02 s", kind, setting, replace(setting, settings=two))
     setting = Setting(plant=plant, extract=0.05, settings=two)
     yield _case("2 workers, a function that waits 0.05 s", kind, setting, with_settings(setting, parse={"workers": 4}))
-    large = Plant(text=100_000, pages=5_000)
+    large = Plant(text=100_000, pages=900)
     yield _case("1 worker, 0.03 s over pages of 100 kB", kind, Setting(plant=large, extract=0.03, settings=one))
 
 
@@ -332,7 +332,7 @@ def _slow_caller() -> Iterator[Case]:
 def _two_at_once() -> Iterator[Case]:
     kind = Bottleneck.MIXED
     both = Setting(
-        plant=Plant(latency=0.1, text=20_000, rate=200e3, pages=5_000), settings={"fetch": {"concurrency": 16}}
+        plant=Plant(latency=0.1, text=20_000, rate=200e3, pages=600), settings={"fetch": {"concurrency": 16}}
     )
     yield _case("0.1 s latency, and 0.1 s of body", kind, both)
     turns = Setting(plant=Plant(burst=20, retry_after=1), settings={"politeness": {"delay": 0.05}}, seconds=6.0)
