@@ -10,17 +10,17 @@ import pytest
 from tests.verdicts import Case, Trial, cases, run
 
 CHOSEN = {
-    "1 host, 0.1 s delay": 1.5,
-    "0.1 s latency, 8 at a time": 1.5,
-    "0.1 s latency, 2 at a time per host, 4 hosts": 1.5,
-    "bodies at 80 kB/s each": 1.5,
+    "1 host, 0.1 s delay": 2.5,
+    "0.1 s latency, 8 at a time": 2.5,
+    "0.1 s latency, 2 at a time per host, 4 hosts": 2.5,
+    "bodies at 80 kB/s each": 2.5,
     "1 host, 429 after 20 requests for 1 s": 2.5,
-    "1 worker, a parse that waits 0.02 s": 1.5,
+    "1 worker, a parse that waits 0.02 s": 2.5,
     "an fsync takes 0.4 s": 3.0,
     "a call that blocks it for 0.1 s, again and again": 2.0,
-    "a chain of pages, 0.05 s latency": 1.5,
-    "a caller takes 0.05 s a page": 1.5,
-    "0.1 s latency, and 0.1 s of body": 1.5,
+    "a chain of pages, 0.05 s latency": 2.5,
+    "a caller takes 0.05 s a page": 2.5,
+    "0.1 s latency, and 0.1 s of body": 2.5,
 }
 """Names of cases that need no quiet machine, and seconds for which they are crawled here."""
 
