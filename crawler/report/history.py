@@ -71,32 +71,39 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Figure:
+class Figure:
+    """One figure of a run, and how it is written."""
+
     name: str
     of: Callable[[PastRun], float]
     write: Callable[[float], str]
 
 
+PAGES = Figure("pages", lambda run: run.pages, count)
+FAILED = Figure("failed", lambda run: run.failed, count)
+RECEIVED = Figure("received", lambda run: run.bytes_received, size)
+TIME = Figure("time", lambda run: run.seconds, duration)
+LATENCY = Figure("latency, half within", lambda run: run.p50, latency)
 _FIGURES = (
-    _Figure("pages", lambda run: run.pages, count),
-    _Figure("failed", lambda run: run.failed, count),
-    _Figure("pages a second", lambda run: run.pages / run.seconds if run.seconds else 0.0, rate),
-    _Figure("received", lambda run: run.bytes_received, size),
-    _Figure("time", lambda run: run.seconds, duration),
-    _Figure("latency, half within", lambda run: run.p50, latency),
-    _Figure("latency, 95 % within", lambda run: run.p95, latency),
-    _Figure("answers 429, 503", lambda run: run.rate_limited, count),
-    _Figure("known URLs", lambda run: run.known, count),
-    _Figure("still queued", lambda run: run.queued, count),
-    _Figure("CPU", lambda run: run.cpu, duration),
-    _Figure("memory", lambda run: run.memory_peak, size),
+    PAGES,
+    FAILED,
+    Figure("pages a second", lambda run: run.pages / run.seconds if run.seconds else 0.0, rate),
+    RECEIVED,
+    TIME,
+    LATENCY,
+    Figure("latency, 95 % within", lambda run: run.p95, latency),
+    Figure("answers 429, 503", lambda run: run.rate_limited, count),
+    Figure("known URLs", lambda run: run.known, count),
+    Figure("still queued", lambda run: run.queued, count),
+    Figure("CPU", lambda run: run.cpu, duration),
+    Figure("memory", lambda run: run.memory_peak, size),
 )
 
 
 def compare(this: PastRun, last: PastRun) -> list[Difference]:
     """Hold a run against another, figure by figure; what is the same has no change."""
     changes = [
-        _Figure(f"pages {words}", lambda run, change=change: run.changes.get(change, 0), count)  # type: ignore[misc]
+        Figure(f"pages {words}", lambda run, change=change: run.changes.get(change, 0), count)  # type: ignore[misc]
         for change, words in CHANGES.items()
         if this.changes.get(change) or last.changes.get(change)
     ]
@@ -111,7 +118,7 @@ def compare(this: PastRun, last: PastRun) -> list[Difference]:
     ]
 
 
-def _difference(figure: _Figure, this: PastRun, last: PastRun) -> Difference:
+def _difference(figure: Figure, this: PastRun, last: PastRun) -> Difference:
     new, old = figure.of(this), figure.of(last)
     written, before = figure.write(new), figure.write(old)
     if written == before or NONE in {written, before}:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
-from crawler.report.figures import count, date, duration, latency, plural, size
-from crawler.report.history import compare, ending_of, figure_or_none, last, past_run
+from crawler.report.figures import count, date, duration, plural, size
+from crawler.report.history import (
+    FAILED,
+    LATENCY,
+    PAGES,
+    RECEIVED,
+    TIME,
+    Figure,
+    compare,
+    ending_of,
+    figure_or_none,
+    last,
+    past_run,
+)
 from crawler.report.page.section import figures, section, table
 from crawler.report.pictures.columns import join
 from crawler.report.pictures.runs import Strip
 from crawler.report.report import Ending, PastRun, Report
 
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    name: str
-    of: Callable[[PastRun], float]
-    write: Callable[[float], str]
-
-
-_DRAWN = (
-    _Drawn("pages", lambda run: run.pages, count),
-    _Drawn("failed", lambda run: run.failed, count),
-    _Drawn("new or changed", lambda run: run.changes.get("new", 0) + run.changes.get("changed", 0), count),
-    _Drawn("received", lambda run: run.bytes_received, size),
-    _Drawn("time", lambda run: run.seconds, duration),
-    _Drawn("latency, half within", lambda run: run.p50, latency),
-)
+_CHANGED = Figure("new or changed", lambda run: run.changes.get("new", 0) + run.changes.get("changed", 0), count)
+_DRAWN = (PAGES, FAILED, _CHANGED, RECEIVED, TIME, LATENCY)
 
 
 def history(report: Report) -> Markup:
@@ -50,7 +45,7 @@ def history(report: Report) -> Markup:
     )
 
 
-def _strip(drawn: _Drawn, runs: list[PastRun]) -> Strip:
+def _strip(drawn: Figure, runs: list[PastRun]) -> Strip:
     return Strip(
         name=drawn.name,
         figure=drawn.write(drawn.of(runs[-1])),
