@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
+from typing import IO
 
 from crawler.testing.site import Request, Site, serve_in_thread
 from tests.evidence import Evidence
@@ -110,15 +111,7 @@ def run_and_kill(
     """
     due = threading.Event()
     with counting(sites, after, due), output.open("ab") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "crawler", *arguments],
-            cwd=output.parent,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = started(arguments, output.parent, sink)
         watch = threading.Thread(target=tell_end, args=(process, due), name="end of crawl")
         watch.start()
         try:
@@ -131,6 +124,19 @@ def run_and_kill(
                 os.killpg(process.pid, signal.SIGKILL)
             watch.join()
     return replace(ending, said=output.read_text(encoding="utf-8", errors="replace")[-300:].strip())
+
+
+def started(arguments: Sequence[str], folder: Path, sink: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the crawler in a folder, in a session of its own, and have it print to a file."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "crawler", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=sink,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def environment() -> dict[str, str]:

@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from crawler.testing.site import Site, serve_in_thread
 from tests.evidence import Evidence
 from tests.graph import Web
 from tests.invariants import Ordeal, check, shortened
-from tests.killing import Ending, Trial, counting, environment, survivors, tell_end, verify, written
+from tests.killing import Ending, Trial, counting, started, survivors, tell_end, verify, written
 from tests.leftovers import processes
 
 RUN_LIMIT = 300.0
@@ -64,15 +63,7 @@ def run_and_strike(
     """
     chance = random.Random(f"who {seed}")  # noqa: S311  # no secret
     with output.open("ab") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "crawler", *arguments],
-            cwd=output.parent,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = started(arguments, output.parent, sink)
         over = threading.Event()
         watch = threading.Thread(target=tell_end, args=(process, over), name="end of crawl")
         watch.start()

@@ -55,15 +55,7 @@ def test_a_shared_crawl_that_is_killed_again_and_again_has_what_a_single_one_has
 def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path) -> None:
     program = "import sys; sys.modules['ray'] = None; from crawler.cli.main import main; sys.exit(main())"
 
-    done = subprocess.run(
-        [sys.executable, "-c", program, "https://example.org/", "--cluster", "local", "-o", str(tmp_path / "out")],
-        env=environment(),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=RUN_LIMIT,
-        check=False,
-    )
+    done = run("-c", program, "https://example.org/", "--cluster", "local", "-o", str(tmp_path / "out"))
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "crawler: a cluster needs Ray, which is not installed: pip install 'crawler[cluster]'\n"
@@ -84,8 +76,15 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(words: list[str], sentence: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "crawler", "http://127.0.0.1:9/", *words, "-o", str(tmp_path / "out")],
+    done = run("-m", "crawler", "http://127.0.0.1:9/", *words, "-o", str(tmp_path / "out"))
+
+    assert (done.returncode, done.stderr) == (2, f"crawler: {sentence}\n")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end, and keep what it says."""
+    return subprocess.run(
+        [sys.executable, *arguments],
         env=environment(),
         cwd=ROOT,
         capture_output=True,
@@ -93,5 +92,3 @@ def test_a_mistake_is_told_in_one_sentence(words: list[str], sentence: str, tmp_
         timeout=RUN_LIMIT,
         check=False,
     )
-
-    assert (done.returncode, done.stderr) == (2, f"crawler: {sentence}\n")
