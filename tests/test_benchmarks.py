@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.config import Config
-from crawler.report.report import Ending, Report, StageReport
+from crawler.report.measured import StageReport
+from crawler.report.report import Ending, Report
 from scripts.benchmarks import documents, frontier, ledger, politeness, profile, stages, throughput, tree, tuning
 from scripts.benchmarks.machine import machine, resident
 from scripts.benchmarks.peers import contenders

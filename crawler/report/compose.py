@@ -13,21 +13,9 @@ from crawler.core.ledger import Ledger, Stage
 from crawler.core.outcomes import State
 from crawler.core.tally import HostTally, Tally
 from crawler.report.course import spread
+from crawler.report.measured import LedgerReport, Slot, StageReport, Tuned, VerdictReport
 from crawler.report.meters import percentiles
-from crawler.report.report import (
-    Ending,
-    HostReport,
-    LedgerReport,
-    PastRun,
-    Problem,
-    Report,
-    SeedReport,
-    Slot,
-    StageReport,
-    Totals,
-    Tuned,
-    VerdictReport,
-)
+from crawler.report.report import Ending, HostReport, PastRun, Problem, Report, SeedReport, Totals
 
 _MOST_HOSTS = 50
 _MOST_WAITING = 20

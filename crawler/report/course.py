@@ -7,7 +7,7 @@ from crawler.core.evidence import Evidence, Reading, Rules
 from crawler.core.ledger import Histogram
 from crawler.core.timeline import Timeline
 from crawler.core.verdict import shares_of
-from crawler.report.report import Bucket, Slot
+from crawler.report.measured import Bucket, Slot
 
 _SMALLEST = 0.005
 """Share of a slot below which a kind of waiting is left out."""

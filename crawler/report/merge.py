@@ -16,22 +16,8 @@ import msgspec
 
 from crawler.core.bottleneck import Bottleneck
 from crawler.report.figures import count, plural
-from crawler.report.report import (
-    HOSTS_LEFT,
-    Bucket,
-    ChangesReport,
-    Ending,
-    LedgerReport,
-    Percentiles,
-    Problem,
-    Progress,
-    Report,
-    ShardReport,
-    Slot,
-    StageReport,
-    Totals,
-    VerdictReport,
-)
+from crawler.report.measured import Bucket, LedgerReport, Percentiles, Slot, StageReport, VerdictReport
+from crawler.report.report import HOSTS_LEFT, ChangesReport, Ending, Problem, Progress, Report, ShardReport, Totals
 
 R = TypeVar("R", bound=msgspec.Struct)
 

@@ -8,7 +8,7 @@ from crawler.core.concurrency import Change
 from crawler.core.evidence import Cause, Evidence
 from crawler.core.ledger import Histogram
 from crawler.core.verdict import Verdict
-from crawler.report.report import LedgerReport, Percentiles, Tuned, VerdictReport
+from crawler.report.measured import LedgerReport, Percentiles, Tuned, VerdictReport
 
 
 def verdict_report(verdict: Verdict) -> VerdictReport:

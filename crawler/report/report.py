@@ -12,16 +12,12 @@ from enum import StrEnum
 
 import msgspec
 
-from crawler.core.bottleneck import Bottleneck
+from crawler.report.measured import Bucket, LedgerReport, Percentiles, Record, Slot, StageReport, Tuned, VerdictReport
 
 VERSION = 1
 """The form of ``report.json``; it changes when a field changes its meaning, not when one is added."""
 HOSTS_LEFT = 50
 """Hosts that the report names as having URLs left, at most."""
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the report."""
 
 
 class Ending(StrEnum):
@@ -57,17 +53,6 @@ class Progress(Record, frozen=True, kw_only=True):
     """What held it back in the last seconds, in a few words; empty while that cannot be told."""
 
 
-class Percentiles(Record, frozen=True, kw_only=True):
-    """How a duration is spread."""
-
-    p50: float = 0.0
-    p95: float = 0.0
-    p99: float = 0.0
-    max: float = 0.0
-    total: float = 0.0
-    """Of all together."""
-
-
 class Totals(Record, frozen=True, kw_only=True):
     """The whole folder, all its runs together: the two sides of the conservation line."""
 
@@ -75,23 +60,8 @@ class Totals(Record, frozen=True, kw_only=True):
     failed: int = 0
     skipped: int = 0
     queued: int = 0
-    by_outcome: dict[str, int] = {}
+    by_outcome: dict[str, int] = msgspec.field(default_factory=dict)
     """Outcome → URLs, for done, failed and skipped ones."""
-
-
-class StageReport(Record, frozen=True, kw_only=True):
-    """What one stage cost, all pages of the run together."""
-
-    name: str
-    place: str
-    """``loop``, ``thread`` or ``process``."""
-    calls: int = 0
-    waiting: float = 0.0
-    running: float = 0.0
-    cpu: float = 0.0
-    p50: float = 0.0
-    """Of a call, waiting and running together."""
-    p99: float = 0.0
 
 
 class HostReport(Record, frozen=True, kw_only=True):
@@ -116,88 +86,6 @@ class HostReport(Record, frozen=True, kw_only=True):
     """Seconds it had URLs and could have taken a request, but its delay had not passed."""
     waited_slot: float = 0.0
     """Seconds it was due, but all requests in flight were elsewhere."""
-
-
-class VerdictReport(Record, frozen=True, kw_only=True):
-    """What bounded the crawl, and what would change it."""
-
-    kind: str = Bottleneck.TOO_SHORT.value
-    sentence: str = ""
-    evidence: str = ""
-    counterfactual: str = ""
-    gain: float = 0.0
-    """Pages a second after the change that the counterfactual names, as a multiple; 0.0 if none is foretold."""
-    shares: dict[str, float] = {}
-    """Of the time, by kind; they add up to 1."""
-
-
-class LedgerReport(Record, frozen=True, kw_only=True):
-    """What the crawl used, from its first finished page to its last start of one. Shares are 0..1."""
-
-    seconds: float = 0.0
-    pages: int = 0
-    feed: dict[str, float] = {}
-    """Seconds for which each cause kept the next page from being started."""
-    loop_busy: float = 0.0
-    """Share of the time in which the event loop could do nothing else."""
-    loop_cpu: float = 0.0
-    loop_starved: float = 0.0
-    """Share of the time in which it was ready and found no core free; 0.0 where the system does not tell."""
-    loop_late: float = 0.0
-    """Share of the time in which it did not answer within 5 ms."""
-    loop_lag: Percentiles = Percentiles()
-    """How late the loop was for a timer, the whole run."""
-    pool_workers: int = 0
-    pool_busy: float = 0.0
-    pool_cpu: float = 0.0
-    """CPU time of the workers by the time they ran; less than 1 where cores were scarce, or a task waited."""
-    journal_busy: float = 0.0
-    journal_synced: float = 0.0
-    """Share of the time in which the journal waited for the disk."""
-    commits: int = 0
-    cores: int = 0
-    cores_used: float = 0.0
-    """By main process and workers together, on average."""
-    cores_free: float = 0.0
-    """That no program of the machine used."""
-    requests: int = 0
-    dns: float = 0.0
-    """Seconds of all requests together, as are the next three."""
-    connect: float = 0.0
-    """TCP and TLS."""
-    first_byte: float = 0.0
-    body: float = 0.0
-    slots: int = 0
-    slots_taken: float = 0.0
-    """On average."""
-    bytes_per_second: float = 0.0
-    connections: int = 0
-    handshakes: int = 0
-    """Connections with TLS."""
-    reused: float = 0.0
-    """Share of requests that found a connection open."""
-    lookups: int = 0
-    """Questions to the name servers."""
-    rate_limited: int = 0
-    """Answers 429 and 503."""
-    hosts_ready: float = 0.0
-    """Hosts that could be asked, on average."""
-    bytes_waiting: float = 0.0
-    """Of bodies on their way through parse and commit, on average."""
-    bytes_waiting_most: int = 0
-    probe_cost: float = 0.0
-    """CPU time spent in looking at all this, as a share of the crawl's."""
-
-
-class Tuned(Record, frozen=True, kw_only=True):
-    """A setting that the crawl changed by itself while it ran."""
-
-    at: float
-    """Seconds from the start of the run."""
-    setting: str
-    before: int
-    after: int
-    cause: str
 
 
 class ChangesReport(Record, frozen=True, kw_only=True):
@@ -276,31 +164,6 @@ class SeedReport(Record, frozen=True, kw_only=True):
     bad_count: int = 0
 
 
-class Slot(Record, frozen=True, kw_only=True):
-    """A stretch of the run."""
-
-    at: float
-    """Seconds from the start of the run to its beginning."""
-    seconds: float
-    outcomes: dict[str, int] = {}
-    """URLs that ended in it, by outcome."""
-    bytes: int = 0
-    ceiling: float | None = None
-    """Pages a second that could have been finished, as things stood; None where that cannot be told."""
-    ceiling_by: str = ""
-    """What sets that bound; one of the verdict's kinds."""
-    shares: dict[str, float] = {}
-    """What held the crawl back, by the verdict's kinds, as shares of the slot."""
-
-
-class Bucket(Record, frozen=True, kw_only=True):
-    """Durations of about the same length."""
-
-    upto: float
-    """Seconds; longer than the bound of the bucket before."""
-    count: int
-
-
 class PastRun(Record, frozen=True, kw_only=True):
     """An earlier run of the folder, by the figures that are kept of it."""
 
@@ -322,7 +185,7 @@ class PastRun(Record, frozen=True, kw_only=True):
     memory_peak: int = 0
     bottleneck: str = ""
     """The verdict's kind."""
-    changes: dict[str, int] = {}
+    changes: dict[str, int] = msgspec.field(default_factory=dict)
     """Pages by what became of them; empty where there was nothing to compare with."""
 
 
@@ -390,7 +253,7 @@ class Report(Record, frozen=True, kw_only=True):
     """The hosts with the most pages, and those that waited longest."""
     hosts_total: int = 0
     problems: tuple[Problem, ...] = ()
-    connections: dict[str, int | float] = {}
+    connections: dict[str, int | float] = msgspec.field(default_factory=dict)
     cpu_main: float = 0.0
     cpu_workers: float = 0.0
     memory_peak: int = 0

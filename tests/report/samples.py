@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from crawler.report.measured import Bucket, LedgerReport, Percentiles, Slot, StageReport, VerdictReport
 from crawler.report.report import (
-    Bucket,
     ChangesReport,
     Ending,
     HostLeft,
     HostReport,
-    LedgerReport,
     PastRun,
-    Percentiles,
     Problem,
     Report,
     SeedReport,
-    Slot,
-    StageReport,
     Totals,
-    VerdictReport,
 )
 
 PLAIN = Report(ending=Ending.COMPLETE, started_at=1.0, ended_at=2.0, seconds=1.0)

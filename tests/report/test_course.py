@@ -11,7 +11,7 @@ from crawler.core.bottleneck import Bottleneck
 from crawler.core.ledger import Histogram
 from crawler.report.course import spread
 from crawler.report.jsonfile import decode
-from crawler.report.report import Bucket
+from crawler.report.measured import Bucket
 from crawler.testing.site import Site
 from tests.conftest import EAGER
 from tests.test_crawl import changed

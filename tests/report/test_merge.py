@@ -3,23 +3,9 @@ from __future__ import annotations
 import msgspec
 
 from crawler.report.jsonfile import decode, encode
+from crawler.report.measured import Bucket, LedgerReport, Percentiles, Slot, StageReport, VerdictReport
 from crawler.report.merge import merge, merged_progress, skew
-from crawler.report.report import (
-    Bucket,
-    Ending,
-    HostLeft,
-    HostReport,
-    LedgerReport,
-    Percentiles,
-    Problem,
-    Progress,
-    Report,
-    ShardReport,
-    Slot,
-    StageReport,
-    Totals,
-    VerdictReport,
-)
+from crawler.report.report import Ending, HostLeft, HostReport, Problem, Progress, Report, ShardReport, Totals
 from crawler.report.shards import said
 from crawler.report.text import text
 

@@ -10,9 +10,10 @@ import pytest
 
 from crawler.core.bottleneck import Bottleneck
 from crawler.core.outcomes import Outcome, State
+from crawler.report.measured import Slot
 from crawler.report.page.page import html
 from crawler.report.page.spans import GROUPS, group_of, spans_of
-from crawler.report.report import HostReport, Report, Slot
+from crawler.report.report import HostReport, Report
 from tests.report.samples import DRAWN, HOSTILE, PLAIN
 
 VOID = {"meta", "link", "img", "br"}

@@ -6,18 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.outcomes import Outcome, State
+from crawler.report.measured import Percentiles, VerdictReport
 from crawler.report.problems import ADVICE, advice
-from crawler.report.report import (
-    ChangesReport,
-    Ending,
-    HostLeft,
-    HostReport,
-    Percentiles,
-    Problem,
-    Report,
-    Totals,
-    VerdictReport,
-)
+from crawler.report.report import ChangesReport, Ending, HostLeft, HostReport, Problem, Report, Totals
 from crawler.report.text import text
 from tests.report.samples import FULL, PLAIN
 

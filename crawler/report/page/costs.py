@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from crawler.report.figures import count, duration, plural, share, size
+from crawler.report.measured import Bucket, StageReport
 from crawler.report.page.section import figures, legend, section, table
 from crawler.report.pictures.bars import Bar, bars
 from crawler.report.pictures.histogram import Histogram
-from crawler.report.report import Bucket, Report, StageReport
+from crawler.report.report import Report
 
 _PLACES = {"loop": "in the event loop", "process": "in processes", "thread": "in threads"}
 _SHORTEST = 1e-4

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crawler.core.outcomes import Outcome, State
 from crawler.report.figures import duration
-from crawler.report.report import Slot
+from crawler.report.measured import Slot
 
 _MOST_COLUMNS = 60
 

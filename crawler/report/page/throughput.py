@@ -9,11 +9,12 @@ from markupsafe import Markup
 
 from crawler.core.bottleneck import Bottleneck
 from crawler.report.figures import NONE, rate, share, speed
+from crawler.report.measured import Slot
 from crawler.report.page.section import figures, legend, section, table
 from crawler.report.page.spans import Span, edges_of, spans_of
 from crawler.report.pictures.columns import Columns, Layer
 from crawler.report.pictures.scale import marks
-from crawler.report.report import Report, Slot
+from crawler.report.report import Report
 
 _TOLD = 0.01
 """Share of the time from which it is said what set the ceiling."""
