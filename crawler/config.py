@@ -98,6 +98,10 @@ class Politeness(Section, frozen=True, kw_only=True):
 class Fetch(Section, frozen=True, kw_only=True):
     """How pages are requested."""
 
+    client: Annotated[
+        Literal["aiohttp", "lean"],
+        about("Which HTTP client. The lean one takes less CPU and does only what a crawl needs."),
+    ] = "aiohttp"
     concurrency: Annotated[Count, about("Requests in flight in all, at most; 0 is found out by the crawl.")] = 64
     user_agent: Annotated[
         str,

@@ -1,6 +1,6 @@
 """The parts of a crawl, opened in the right order and put together.
 
-What computes starts first and gets ready while the HTTP client, which takes 200 ms, is imported.
+What computes starts first and gets ready while the HTTP client is imported; aiohttp takes 200 ms.
 What is opened last is closed first, and the journal last of all.
 """
 
@@ -39,11 +39,13 @@ from crawler.worker import WorkerRules
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
+    from crawler.net.lean import LeanSession
+    from crawler.net.session import Session
     from crawler.pipeline import Locator
     from crawler.stages.fetch import Fetcher
 
-_TAKE_LONG = ("crawler.stages.fetch_aiohttp", "crawler.engine", "crawler.stages.fetch_by")
-"""The HTTP client, 200 ms to import, and what needs it."""
+_TAKE_LONG = ("crawler.engine", "crawler.stages.fetch_by")
+"""What is imported beside the HTTP client, because it needs what a client needs."""
 _MOST_WORKERS = 8
 """More parse workers than one loop can feed."""
 _MIRROR_THREADS = 4
@@ -92,6 +94,8 @@ class Parts:
         """What copies the folder to an object store; None if nothing does."""
         self.tuning: Tuning | None = None
         """What changes settings while the crawl runs; None if they are fixed."""
+        self.session: Session | LeanSession
+        self._fetch: Fetcher
 
     async def open(self, queued: Callable[[CrawlURL | Again], None], begin: Begin) -> None:
         """Open everything; ``queued`` is told of each URL that becomes known and is to be crawled.
@@ -117,12 +121,7 @@ class Parts:
         self.processes: Processes[Task, Result] = Processes(rules, config.parse.workers or _workers())
         self.processes.start()
         stack.push_async_callback(self.processes.close)
-        beside = self._threads("imports", 1)  # of the loop, which goes on, while the workers get ready
-        for module in _TAKE_LONG:
-            await beside(import_module, module)
-        from crawler.net.session import Session  # noqa: PLC0415
-
-        self.session = await stack.enter_async_context(await beside(Session, config.fetch, config.access))
+        await self._open_client()
         if self._extract:
             await self.processes.ready()
         self.bodies.open(lambda: Threads("bodies", 1))
@@ -131,6 +130,25 @@ class Parts:
             self._open_files(self._out)
         if begin is Begin.REBUILD and len(earlier := await self.commit.earlier()):
             self._replay = Replay(earlier, self._threads("replay", 1), redirects=config.fetch.redirects)
+
+    async def _open_client(self) -> None:
+        """Import and open the HTTP client beside the loop, which goes on, while the workers get ready."""
+        config, enter, beside = self._config, self._stack.enter_async_context, self._threads("imports", 1)
+        for module in (f"crawler.stages.fetch_{config.fetch.client}", *_TAKE_LONG):
+            await beside(import_module, module)
+        longest = config.politeness.max_retry_after
+        if config.fetch.client == "lean":
+            from crawler.net.lean import LeanSession  # noqa: PLC0415
+            from crawler.stages.fetch_lean import LeanFetcher  # noqa: PLC0415
+
+            lean = self.session = await enter(await beside(LeanSession, config.fetch, config.access))
+            self._fetch = LeanFetcher(lean, config.fetch, max_retry_after=longest)
+            return
+        from crawler.net.session import Session  # noqa: PLC0415
+        from crawler.stages.fetch_aiohttp import HttpFetcher  # noqa: PLC0415
+
+        session = self.session = await enter(await beside(Session, config.fetch, config.access))
+        self._fetch = HttpFetcher(session, config.fetch, max_retry_after=longest)
 
     def _open_files(self, out: Path) -> None:
         config = self._config
@@ -155,11 +173,10 @@ class Parts:
         from crawler.pipeline import Pipeline  # noqa: PLC0415
         from crawler.stages.admit import Admit  # noqa: PLC0415
         from crawler.stages.compare import Compare  # noqa: PLC0415
-        from crawler.stages.fetch_aiohttp import HttpFetcher  # noqa: PLC0415
         from crawler.stages.fetch_by import FetchBy  # noqa: PLC0415
 
         config, polite = self._config, self._config.politeness
-        fetch: Fetcher = HttpFetcher(self.session, config.fetch, max_retry_after=polite.max_retry_after)
+        fetch = self._fetch
         if self._seams.fetcher is not None:
             fetch = FetchBy(self._seams.fetcher, fetch, config.fetch)
         pipeline = Pipeline(

@@ -19,6 +19,7 @@ from crawler.core.charset import decode_text, encoding
 from crawler.core.decode import decode_body
 from crawler.core.headers import Headers, content_codings, parse_mime, retry_after, robots_directives, split_head
 from crawler.core.html import LinkReader
+from crawler.core.http_reader import AnswerReader, Broken, End, Head
 from crawler.core.mirror_name import mirror_name
 from crawler.core.outcomes import Outcome
 from crawler.core.robots import Robots
@@ -38,6 +39,7 @@ _TOKENS = {
     "charset": b"<meta charset= http-equiv=content-type content= <?xml encoding= utf-8 utf-16 utf-7 \xff\xfe -->",
     "decode": b"\x1f\x8b \x78\x9c \x28\xb5\x2f\xfd \0\0 \xff\xff \x03\x00",
     "html": b"<a href= <base href= <meta <!-- --> <![CDATA[ <script> <svg> <template> <table> &amp; &#x0; \0 \" ' > <",
+    "answer": b"HTTP/1.1 200 OK \r\n \r\n\r\n \n Content-Length: Transfer-Encoding: chunked 103 0\r\n\r\n a; \0 \xff",
     "warc": b"WARC/1.1 \r\n \r\n\r\n Content-Length: WARC-Type: \x1f\x8b\x08 \0 response",
 }
 
@@ -145,6 +147,24 @@ def try_warc(document: bytes) -> None:
     assert response.block.endswith(b"\r\n\r\n" + body)
 
 
+def try_answer(document: bytes) -> None:
+    """Any bytes are an answer or are named, and mean the same however they were cut."""
+    whole, third, fiftieth = (_meaning(document, len(document) // pieces + 1) for pieces in (1, 3, 50))
+    assert whole == third == fiftieth
+    assert len(whole[1]) <= len(document)
+
+
+def _meaning(document: bytes, size: int) -> tuple[list[Head], bytes, object]:
+    reader = AnswerReader(_ROOM)
+    events = [event for at in range(0, len(document), size) for event in reader.feed(document[at : at + size])]
+    events += reader.eof()
+    body = b"".join(event for event in events if isinstance(event, bytes))
+    last = events[-1]
+    assert [event for event in events if isinstance(event, (End, Broken))] == [last]
+    how = last.outcome if isinstance(last, Broken) else "whole"
+    return [event for event in events if isinstance(event, Head)], body, how
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "url": try_url,
     "robots": try_robots,
@@ -153,4 +173,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "decode": try_decode,
     "html": try_html,
     "warc": try_warc,
+    "answer": try_answer,
 }

@@ -7,8 +7,9 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
+from aiodns import DNSResolver
 from aiohttp.resolver import AsyncResolver
 
 Addresses: TypeAlias = Iterable[str]
@@ -40,10 +41,18 @@ class NameServer:
         self._thread.join()
         self._socket.close()
 
-    def resolver(self) -> AsyncResolver:
-        """Return a resolver that asks nobody else."""
+    @property
+    def _options(self) -> dict[str, Any]:
         # Not ``lookups`` nor ``domains``: pycares 5.2 frees these strings while they are still in use.
-        return AsyncResolver(nameservers=["127.0.0.1"], udp_port=self.port, tcp_port=self.port, timeout=5.0, tries=2)
+        return {"nameservers": ["127.0.0.1"], "udp_port": self.port, "tcp_port": self.port, "timeout": 5.0, "tries": 2}
+
+    def resolver(self) -> AsyncResolver:
+        """Return a resolver for aiohttp that asks nobody else."""
+        return AsyncResolver(**self._options)
+
+    def dns_resolver(self) -> DNSResolver:
+        """Return a resolver for the lean client that asks nobody else."""
+        return DNSResolver(**self._options)
 
     def _serve(self) -> None:
         while True:

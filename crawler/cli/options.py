@@ -127,12 +127,13 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(("--metrics-file",), "metrics_file", "PATH", "Keep Prometheus metrics there, for the node exporter."),
         Option(("--log",), "log", "FILE", "Add a line to this file for each run, however it ends."),
     ),
+    "by which HTTP client": (_set("--client", "fetch.client", "WHICH"),),
     "on several machines": (
         Option(("--cluster",), "cluster", "WHERE", "Share the crawl, on Ray: local, auto or ray://HOST:PORT."),
         Option(("--shards",), "shards", "N", "Among so many; else as many as before, or as suit it.", takes="number"),
     ),
 }
-FURTHER = frozenset({"what to extract", "before, again and every night", "on several machines"})
+FURTHER = frozenset({"what to extract", "before, again and every night", "by which HTTP client", "on several machines"})
 """Groups that are shown when all options are asked for: the help of the main job is to fit one screen."""
 OPTIONS = tuple(option for group in GROUPS.values() for option in group)
 

@@ -94,7 +94,8 @@ class Scenario:
     does: str
     outcome: Outcome | tuple[Outcome, ...]
     """The outcome of the URL; several where each of them is right."""
-    attempts: int = 1
+    attempts: int | tuple[int, ...] = 1
+    """The requests that are tried for the URL; several where there are several outcomes."""
     play: Play | None = None
     """Talks on each connection until its end; None where nobody is there to talk."""
     path: str = "/"
@@ -114,6 +115,11 @@ class Scenario:
     def outcomes(self) -> tuple[Outcome, ...]:
         """All right outcomes."""
         return (self.outcome,) if isinstance(self.outcome, Outcome) else self.outcome
+
+    @property
+    def tries(self) -> tuple[int, ...]:
+        """All right numbers of attempts."""
+        return (self.attempts,) if isinstance(self.attempts, int) else self.attempts
 
 
 @dataclass(eq=False)

@@ -21,18 +21,21 @@ from crawler.core.records import CrawlURL, Kind
 from crawler.errors import ConfigError
 from crawler.net.access import Logins
 from crawler.net.request import RequestHeaders
-from crawler.net.session import Session
-from crawler.stages.fetch_aiohttp import HttpFetcher
 from crawler.testing.hostile import Play, Scenario, Stage, Talk, answers
 from crawler.testing.site import Site
 from tests import certificates
+from tests.clients import CLIENTS, Client, opened
 
 SECRET = "c0rrect-horse"
 BASIC = "Basic " + base64.b64encode(f"ann:{SECRET}".encode()).decode()
 OPEN = Fetch(allow_private="always", attempts=1)
 
 
-def config(access: Access, fetch: Fetch = OPEN) -> Config:
+BOTH = pytest.mark.parametrize("client", CLIENTS)
+
+
+def config(access: Access, client: Client = "aiohttp") -> Config:
+    fetch = Fetch(allow_private="always", attempts=1, client=client)
     return Config(politeness=Politeness(delay=0.0), fetch=fetch, access=access)
 
 
@@ -42,8 +45,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: gzip.decompress(content) if name.endswith(".gz") else content for name, content in files.items()}
 
 
+@BOTH
 async def test_a_login_goes_to_its_origin_and_no_further_along_a_redirect_or_a_link(
-    site: Site, sites: Callable[..., Awaitable[Site]], tmp_path: Path
+    client: Client, site: Site, sites: Callable[..., Awaitable[Site]], tmp_path: Path
 ) -> None:
     other = await sites("127.0.0.2")
     elsewhere = other.page("/elsewhere")
@@ -51,7 +55,7 @@ async def test_a_login_goes_to_its_origin_and_no_further_along_a_redirect_or_a_l
     site.put("/moved", 302, b"", {"Location": f"{other.origin}/target"})
     access = Access(origins={site.origin: Login(user="ann", password=SECRET, headers={"X-Token": SECRET})})
 
-    await crawl([start, f"{other.origin}/"], config=config(access), out=tmp_path)
+    await crawl([start, f"{other.origin}/"], config=config(access, client), out=tmp_path)
 
     assert {request.headers.get("authorization") for request in site.log} == {BASIC}
     assert {request.headers.get("x-token") for request in site.log} == {SECRET}
@@ -73,9 +77,12 @@ async def test_a_robots_txt_that_moves_to_another_origin_takes_no_login_along(
     assert [(request.path, request.headers.get("authorization")) for request in other.log] == [("/robots.txt", None)]
 
 
-async def test_no_secret_reaches_the_folder_the_report_or_what_is_printed(site: Site, tmp_path: Path) -> None:
+@BOTH
+async def test_no_secret_reaches_the_folder_the_report_or_what_is_printed(
+    client: Client, site: Site, tmp_path: Path
+) -> None:
     login = Login(user="ann", password=SECRET, headers={"X-Token": SECRET})
-    settings = config(Access(proxy="", origins={site.origin: login}))
+    settings = config(Access(proxy="", origins={site.origin: login}), client)
 
     async with Crawler(settings, out=tmp_path) as crawler:
         async for page in crawler.run(site.page("/", links=["/missing"])):
@@ -133,7 +140,7 @@ def test_a_login_that_cannot_be_used_is_refused_in_a_sentence_without_its_secret
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Callable[..., tuple[Login, trustme.CA]]:
+def certificate(tmp_path: Path) -> Callable[..., tuple[Login, trustme.CA]]:
     """Make a client certificate, with its key in a file of its own; return the login and who vouches for it."""
 
     def make(password: bytes = b"") -> tuple[Login, trustme.CA]:
@@ -168,11 +175,12 @@ def shows_who_asks() -> Play:
     return play
 
 
+@BOTH
 @pytest.mark.parametrize("password", ["", SECRET])
 async def test_a_client_certificate_is_shown_to_its_origin_alone(
-    client: Callable[..., tuple[Login, trustme.CA]], tmp_path: Path, password: str
+    client: Client, certificate: Callable[..., tuple[Login, trustme.CA]], tmp_path: Path, password: str
 ) -> None:
-    login, authority = client(password.encode())
+    login, authority = certificate(password.encode())
     login = Login(certificate=login.certificate, key=login.key, key_password=password)
     scenario = Scenario(0, "test", "plays", Outcome.OK, play=shows_who_asks(), scheme="https")
     settings = Fetch(allow_private="always", ca_file=certificates.ca_file(tmp_path))
@@ -180,9 +188,8 @@ async def test_a_client_certificate_is_shown_to_its_origin_alone(
     async with (
         Stage(scenario, demanding(authority)) as its,
         Stage(scenario, demanding(authority)) as another,
-        Session(settings, Access(origins={its.origin: login})) as session,
+        opened(client, settings, Access(origins={its.origin: login})) as (_, fetch),
     ):
-        fetch = HttpFetcher(session, settings, max_retry_after=60.0)
         seen = [
             await fetch(CrawlURL(1, stage.url, stage.origin), trusted=True, sent=lambda: None)
             for stage in (its, another)
@@ -202,15 +209,15 @@ def turn_away(listener: socket.socket, context: ssl.SSLContext) -> None:
             pass  # hung up on what has not been read, the client would see no more than a reset
 
 
-async def test_a_server_that_asks_for_a_certificate_in_vain_is_understood(tmp_path: Path) -> None:
+@BOTH
+async def test_a_server_that_asks_for_a_certificate_in_vain_is_understood(client: Client, tmp_path: Path) -> None:
     settings = Fetch(allow_private="always", ca_file=certificates.ca_file(tmp_path))
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         origin = f"https://127.0.0.1:{listener.getsockname()[1]}"
         server = threading.Thread(target=turn_away, args=(listener, demanding(trustme.CA())))
         server.start()
-        async with Session(settings) as session:
-            fetch = HttpFetcher(session, settings, max_retry_after=60.0)
+        async with opened(client, settings) as (_, fetch):
             answer = await fetch(CrawlURL(1, f"{origin}/", origin), trusted=True, sent=lambda: None)
         server.join()
 
@@ -218,19 +225,19 @@ async def test_a_server_that_asks_for_a_certificate_in_vain_is_understood(tmp_pa
 
 
 def test_an_encrypted_key_without_its_password_is_refused_and_nobody_is_asked(
-    client: Callable[..., tuple[Login, trustme.CA]],
+    certificate: Callable[..., tuple[Login, trustme.CA]],
 ) -> None:
-    login, _ = client(b"secret")
+    login, _ = certificate(b"secret")
 
     with pytest.raises(ConfigError, match="the key is encrypted; set key_password"):
         Logins(Access(origins={"https://a.example": login}))
 
 
-async def test_a_login_holds_for_robots_txt_as_well() -> None:
+@BOTH
+async def test_a_login_holds_for_robots_txt_as_well(client: Client) -> None:
     async with Stage(Scenario(0, "test", "plays", Outcome.OK, play=answers())) as stage:
         access = Access(origins={stage.origin: Login(user="ann", password=SECRET)})
-        async with Session(OPEN, access) as session:
-            fetch = HttpFetcher(session, OPEN, max_retry_after=60.0)
+        async with opened(client, OPEN, access) as (_, fetch):
             robots = CrawlURL(0, f"{stage.origin}/robots.txt", stage.origin, kind=Kind.ROBOTS)
             answer = await fetch(robots, trusted=False, sent=lambda: None)
 

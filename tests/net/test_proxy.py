@@ -16,6 +16,7 @@ from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched
 from crawler.errors import ConfigError
 from crawler.net import session as session_module
+from crawler.net.lean import LeanSession
 from crawler.net.proxy import proxy_of
 from crawler.net.session import Session
 from crawler.stages.fetch_aiohttp import HttpFetcher
@@ -243,3 +244,8 @@ def test_a_proxy_shows_its_name_but_not_its_password() -> None:
     assert (proxy.name, proxy.headers) == ("proxy.example:3128", {"Proxy-Authorization": BASIC})
     assert PASSWORD not in repr(proxy) + repr(Access(proxy=f"http://me:{PASSWORD}@proxy.example:3128"))
     assert BASIC not in repr(proxy)
+
+
+def test_the_lean_client_says_that_it_knows_no_proxy() -> None:
+    with pytest.raises(ConfigError, match=r"fetch\.client: the lean client knows no proxy; use aiohttp"):
+        LeanSession(CLOSED, Access(proxy="http://127.0.0.1:3128"))

@@ -12,12 +12,14 @@ from crawler.config import Fetch
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind
 from crawler.errors import ConfigError
+from crawler.net import names as names_module
 from crawler.net import session as session_module
+from crawler.net.lean import LeanSession
 from crawler.net.request import RequestHeaders, request_headers, room_for_connections
 from crawler.net.session import Session
-from crawler.stages.fetch_aiohttp import HttpFetcher
 from crawler.testing.hostile import PAGE, Play, Scenario, Stage, Talk, answers, answers_by, head
 from crawler.testing.site import Site
+from tests.clients import CLIENTS, opened
 from tests.names import NameServer
 
 SETTINGS = Fetch(allow_private="always", connect_timeout=5.0, head_timeout=5.0, contact="https://example.org/bot")
@@ -28,27 +30,34 @@ def stage(play: Play) -> Stage:
     return Stage(Scenario(0, "test", "plays", Outcome.OK, play=play))
 
 
-@contextlib.asynccontextmanager
-async def client(settings: Fetch = SETTINGS) -> AsyncIterator[tuple[Session, Ask]]:
-    """Open a session, and a way to fetch through it."""
-    async with Session(settings) as session:
-        fetch = HttpFetcher(session, settings, max_retry_after=60.0)
-
-        async def ask(url: str, *, trusted: bool = True) -> Fetched:
-            source = CrawlURL(1, url, url[: url.find("/", 8)])
-            return await fetch(source, trusted=trusted, sent=lambda: None)
-
-        yield session, ask
+Open: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Session | LeanSession, Ask]]]
 
 
-async def test_the_request_in_the_archive_is_the_one_the_server_received() -> None:
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest) -> Open:
+    """Return what opens each client, and a way to fetch by it."""
+
+    @contextlib.asynccontextmanager
+    async def open_(settings: Fetch = SETTINGS) -> AsyncIterator[tuple[Session | LeanSession, Ask]]:
+        async with opened(request.param, settings) as (session, fetch):
+
+            async def ask(url: str, *, trusted: bool = True) -> Fetched:
+                source = CrawlURL(1, url, url[: url.find("/", 8)])
+                return await fetch(source, trusted=trusted, sent=lambda: None)
+
+            yield session, ask
+
+    return open_
+
+
+async def test_the_request_in_the_archive_is_the_one_the_server_received(client: Open) -> None:
     async with stage(answers()) as server, client() as (_, ask):
         answer = await ask(server.origin + "/a%20b;c?d=%C3%A9&e='f'|g")
 
     assert [heard.head for heard in server.requests] == [answer.request]
 
 
-async def test_headers_of_the_settings_are_sent_and_archived_unless_they_are_secret() -> None:
+async def test_headers_of_the_settings_are_sent_and_archived_unless_they_are_secret(client: Open) -> None:
     own = {"accept-language": "de", "user-agent": "other/1", "Authorization": "Basic c2VjcmV0"}
     settings = Fetch(allow_private="always", headers=own)
 
@@ -61,7 +70,7 @@ async def test_headers_of_the_settings_are_sent_and_archived_unless_they_are_sec
     assert sent.replace(b"Authorization: Basic c2VjcmV0\r\n", b"") == answer.request
 
 
-async def test_secret_headers_go_to_no_host_that_no_seed_names() -> None:
+async def test_secret_headers_go_to_no_host_that_no_seed_names(client: Open) -> None:
     settings = Fetch(allow_private="always", headers={"Cookie": "a=secret", "X-Other": "fine"})
 
     async with stage(answers()) as server, client(settings) as (_, ask):
@@ -132,7 +141,7 @@ ODD_HEADS = [
     "before", [b"", b"\r\n", b"HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" * 3]
 )
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-async def test_a_response_head_is_kept_byte_for_byte(odd: bytes, before: bytes, size: int) -> None:
+async def test_a_response_head_is_kept_byte_for_byte(client: Open, odd: bytes, before: bytes, size: int) -> None:
     wire = before + odd
 
     async def play(talk: Talk) -> None:
@@ -148,7 +157,7 @@ async def test_a_response_head_is_kept_byte_for_byte(odd: bytes, before: bytes, 
     assert answer.status in (200, 404)
 
 
-async def test_fifty_pages_in_a_row_take_one_connection() -> None:
+async def test_fifty_pages_in_a_row_take_one_connection(client: Open) -> None:
     async with stage(answers()) as server, client() as (session, ask):
         fetched = [await ask(f"{server.origin}/{number}") for number in range(50)]
 
@@ -157,7 +166,9 @@ async def test_fifty_pages_in_a_row_take_one_connection() -> None:
     assert [answer.timings.reused for answer in fetched] == [False] + [True] * 49
 
 
-async def test_without_a_limit_of_file_descriptors_connections_are_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_limit_of_file_descriptors_connections_are_kept_too(
+    client: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unlimited = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda _: (unlimited, unlimited))
 
@@ -169,7 +180,7 @@ async def test_without_a_limit_of_file_descriptors_connections_are_kept_too(monk
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "302 Found", "404 Not Found"])
-async def test_answers_without_a_page_keep_the_connection_too(status: str) -> None:
+async def test_answers_without_a_page_keep_the_connection_too(client: Open, status: str) -> None:
     async def reply(talk: Talk) -> None:
         fields = {} if status[0] == "2" or status.startswith("304") else {"Content-Length": "0", "Location": "/x"}
         await talk.say(head(status, fields))
@@ -181,7 +192,7 @@ async def test_answers_without_a_page_keep_the_connection_too(status: str) -> No
     assert server.connections == 1
 
 
-async def test_a_body_in_chunks_keeps_the_connection_too(site: Site) -> None:
+async def test_a_body_in_chunks_keeps_the_connection_too(client: Open, site: Site) -> None:
     url = site.page("/", body="x" * 100_000, chunked=True)
 
     async with client() as (session, ask):
@@ -191,7 +202,7 @@ async def test_a_body_in_chunks_keeps_the_connection_too(site: Site) -> None:
     assert session.connections == 1
 
 
-async def test_bytes_that_nobody_asked_for_end_a_kept_connection() -> None:
+async def test_bytes_that_nobody_asked_for_end_a_kept_connection(client: Open) -> None:
     told, gone = asyncio.Event(), asyncio.Event()
 
     async def play(talk: Talk) -> None:
@@ -213,7 +224,7 @@ async def test_bytes_that_nobody_asked_for_end_a_kept_connection() -> None:
     assert server.connections == 2
 
 
-async def test_a_second_answer_in_the_same_packet_is_given_to_no_other_request() -> None:
+async def test_a_second_answer_in_the_same_packet_is_given_to_no_other_request(client: Open) -> None:
     evil = PAGE.replace(b"well", b"ill!")
 
     async def reply(talk: Talk) -> None:
@@ -227,7 +238,7 @@ async def test_a_second_answer_in_the_same_packet_is_given_to_no_other_request()
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_a_request_on_a_closed_connection_is_not_sent_twice(reset: bool) -> None:  # noqa: FBT001  a parameter of the test
+async def test_a_request_on_a_closed_connection_is_not_sent_twice(client: Open, reset: bool) -> None:  # noqa: FBT001  a parameter of the test
     async def play(talk: Talk) -> None:
         await talk.heard()
         await talk.answer()
@@ -244,7 +255,7 @@ async def test_a_request_on_a_closed_connection_is_not_sent_twice(reset: bool) -
     assert len(server.requests) == 2
 
 
-async def test_a_body_stays_compressed(site: Site) -> None:
+async def test_a_body_stays_compressed(client: Open, site: Site) -> None:
     url = site.page("/", body="x" * 10_000, coding="gzip")
 
     async with client() as (_, ask):
@@ -254,7 +265,7 @@ async def test_a_body_stays_compressed(site: Site) -> None:
     assert answer.body.startswith(b"\x1f\x8b")
 
 
-async def test_no_cookie_comes_back() -> None:
+async def test_no_cookie_comes_back(client: Open) -> None:
     async with stage(answers(Set_Cookie="a=b; Path=/")) as server, client() as (_, ask):
         await ask(server.url)
         await ask(server.url)
@@ -275,7 +286,7 @@ def few_files() -> Iterator[Callable[[int], None]]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-async def test_a_fetch_waits_for_a_file_descriptor(few_files: Callable[[int], None]) -> None:
+async def test_a_fetch_waits_for_a_file_descriptor(client: Open, few_files: Callable[[int], None]) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async with stage(answers()) as server, client() as (_, ask):
@@ -294,16 +305,20 @@ def test_connections_leave_file_descriptors_to_others(few_files: Callable[[int],
     assert 1 <= room <= 32
 
 
-async def test_a_name_that_a_seed_names_cannot_be_turned_inwards_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_a_seed_names_cannot_be_turned_inwards_later(
+    client: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def zone(_name: str, time: int) -> tuple[str, ...]:
         return ("127.0.0.1",) if time == 1 else ("127.0.0.2", "10.0.0.1", "169.254.169.254")
 
     settings = Fetch(allow_private="seeds", connect_timeout=5.0)
-    monkeypatch.setattr(session_module, "DNS_TTL", 0)
+    for module in (session_module, names_module):
+        monkeypatch.setattr(module, "DNS_TTL", 0)
     play = answers(Connection="close")
 
     with NameServer(zone) as names:
         monkeypatch.setattr(session_module, "AsyncResolver", names.resolver)
+        monkeypatch.setattr(names_module, "DNSResolver", names.dns_resolver)
         async with stage(play) as server, client(settings) as (_, ask):
             url = f"http://turning.test:{server.port}/"
             before, after, foreign = await ask(url), await ask(url), await ask(url, trusted=False)

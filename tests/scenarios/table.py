@@ -37,7 +37,7 @@ A healthy site is crawled at the same time, and nothing of it may be lost.
 The table is made from the scenarios themselves (`python -m tests.scenarios.table`), and a test keeps it so.
 
 Attempts are requests that were tried for the URL; 0 means that its host's robots.txt gave no leave.
-Where two outcomes stand, timing or the machine decides between them, and both are right.
+Where two outcomes stand, timing, the machine or the HTTP client decides between them, and both are right.
 """
 
 
@@ -54,7 +54,8 @@ def text() -> str:
 
 def _row(scenario: Scenario) -> str:
     outcomes = " or ".join(f"`{outcome}`" for outcome in scenario.outcomes)
-    return f"| {scenario.number} | {scenario.does.replace('|', '&#124;')} | {outcomes} | {scenario.attempts} |"
+    tries = " or ".join(map(str, scenario.tries))
+    return f"| {scenario.number} | {scenario.does.replace('|', '&#124;')} | {outcomes} | {tries} |"
 
 
 if __name__ == "__main__":

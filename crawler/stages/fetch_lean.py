@@ -1,0 +1,76 @@
+"""LOOP: CrawlURL → Fetched, by the lean client. The same as :mod:`crawler.stages.fetch`, with less between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from crawler.config import Fetch
+from crawler.core.http_reader import Broken, End, Event, Head
+from crawler.core.records import CrawlURL, Fetched
+from crawler.net.exchange import Exchange
+from crawler.net.failures import failure
+from crawler.net.lean import LeanSession
+from crawler.stages.fetch import Answer, conditions
+
+
+class LeanFetcher:
+    """Fetch by the lean client; a :class:`~crawler.stages.fetch.Fetcher`.
+
+    Args:
+        session: the client, already open.
+        settings: deadlines and caps.
+        max_retry_after: seconds; a longer Retry-After is cut to this.
+    """
+
+    def __init__(self, session: LeanSession, settings: Fetch, *, max_retry_after: float) -> None:
+        self._session = session
+        self._settings = settings
+        self._max_retry_after = max_retry_after
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+
+    async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
+        """Fetch ``source``; see :class:`~crawler.stages.fetch.Fetcher`."""
+        began_at, began = time.time(), self._clock()
+        settings = self._settings
+        ends = began + settings.total_timeout
+        deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
+        exchange = Exchange(trusted, settings, deadline, began, ends, sent)
+        answer = Answer(source, exchange, max_retry_after=self._max_retry_after)
+        try:
+            async with deadline:
+                await self._ask(source, exchange, answer)
+        except TimeoutError:
+            answer.late()
+        except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
+            answer.failed(*failure(error, exchange))
+        return answer.fetched(began_at, self._clock())
+
+    async def _ask(self, source: CrawlURL, exchange: Exchange, answer: Answer) -> None:
+        session, clock = self._session, self._clock
+
+        def receive(events: list[Event]) -> bool:
+            for event in events:
+                if isinstance(event, bytes):
+                    if not answer.take(event):
+                        return False
+                elif isinstance(event, Head):
+                    answer.headed(clock(), event.status, event.reason, event.raw)
+                    if answer.refuses(event.size or 0):
+                        return False
+                elif isinstance(event, Broken):
+                    answer.failed(event.outcome, event.detail)
+            if not isinstance(events[-1], End):
+                answer.expect_more(clock())
+            return True
+
+        request, archived = session.request(source, conditions(source), trusted=exchange.trusted)
+        connection = await session.connection(source.url, exchange)
+        try:
+            exchange.connected(connection)
+            await connection.ask(request, receive)
+        finally:
+            session.release(connection)
+        if answer.head:
+            answer.request = archived
