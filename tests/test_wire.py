@@ -47,6 +47,29 @@ async def test_the_time_is_that_of_arrival_however_late_it_is_read(ends: tuple[s
     assert before - 0.001 < at < after + 0.001
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a packet came")
+async def test_a_server_of_asyncios_own_is_told_the_time_of_arrival_too() -> None:
+    heard: asyncio.Future[tuple[float, float]] = asyncio.get_running_loop().create_future()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(3)
+        heard.set_result((listener.came(writer.get_extra_info("socket").fileno()), time.monotonic()))
+        writer.close()
+
+    listener = listen("127.0.0.1", 0)
+    async with await asyncio.start_server(talk, sock=listener):
+        with socket.create_connection(listener.getsockname()) as client:
+            before = time.monotonic()
+            client.sendall(b"abc")
+            after = time.monotonic()
+            time.sleep(0.02)  # noqa: ASYNC251  the loop is late, as on a busy machine
+
+            came, read = await heard
+
+    assert before - 0.001 < came < after + 0.001
+    assert read > after + 0.01
+
+
 async def test_a_client_that_leaves_is_an_end_of_file(ends: tuple[socket.socket, Wire]) -> None:
     client, wire = ends
     client.sendall(b"GET / HTTP")

@@ -12,12 +12,12 @@ import contextlib
 import socket
 import ssl
 import struct
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
 from crawler.core.outcomes import Outcome
+from crawler.testing.wire import Listener, listen
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 """Close by RST instead of FIN (socket(7))."""
@@ -39,7 +39,7 @@ class Talk:
     async def heard(self) -> str:
         """Return the path of the next request, whose head is noted."""
         head = await self.reader.readuntil(_END)
-        self.stage.requests.append(Heard(time.monotonic(), head))
+        self.stage.requests.append(Heard(self.stage.came(self.writer), head))
         self.path = head.split(b" ", 2)[1].decode("latin-1")
         return self.path
 
@@ -80,7 +80,7 @@ class Heard:
     """A request as it came."""
 
     at: float
-    """``time.monotonic()``."""
+    """``time.monotonic()``, as the kernel noted it where it does and the event loop lets it (uvloop does not)."""
     head: bytes
 
 
@@ -138,6 +138,7 @@ class Stage:
     notes: dict[str, Any] = field(default_factory=dict)
     """Whatever a play wants to remember from one connection to the next."""
     _socket: socket.socket | None = None
+    _listener: Listener | None = None
     _server: asyncio.Server | None = None
     _fillers: list[socket.socket] = field(default_factory=list)
     _talks: dict[asyncio.Task[Any], asyncio.StreamWriter] = field(default_factory=dict)
@@ -159,16 +160,22 @@ class Stage:
     async def open(self) -> None:
         """Begin to listen, or not to, as the scenario says."""
         self.quiet.set()
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", 0))
+        if self.scenario.listens == "yes":
+            self._socket = self._listener = listen("127.0.0.1", 0)
+            self._server = await asyncio.start_server(
+                self._talk, sock=self._listener, limit=_HEAD_LIMIT, ssl=self.context, backlog=512
+            )
+        else:
+            self._socket = socket.socket()
+            self._socket.bind(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
         if self.scenario.listens == "full":
             self._fill(self._socket)
-        if self.scenario.listens == "yes":
-            self._server = await asyncio.start_server(
-                self._talk, sock=self._socket, limit=_HEAD_LIMIT, ssl=self.context, backlog=512
-            )
+
+    def came(self, writer: asyncio.StreamWriter) -> float:
+        """Return when what was read last from a client had come."""
+        assert self._listener is not None  # noqa: S101  somebody has connected
+        return self._listener.came(writer.get_extra_info("socket").fileno())
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
