@@ -53,6 +53,12 @@ class Outcome(StrEnum):
 
     # Failed by the answer that came.
     HTTP_CLIENT_ERROR = "http_client_error", State.FAILED, Retry.NEVER, "the server answered 4xx"
+    HTTP_REQUEST_TIMEOUT = (
+        "http_request_timeout",
+        State.FAILED,
+        Retry.USUAL,
+        "the server answered 408 to the last attempt",
+    )
     HTTP_RATE_LIMITED = "http_rate_limited", State.FAILED, Retry.PATIENT, "the server answered 429 to the last attempt"
     HTTP_SERVER_ERROR = "http_server_error", State.FAILED, Retry.USUAL, "the server answered 5xx to the last attempt"
     HTTP_UNAVAILABLE = "http_unavailable", State.FAILED, Retry.PATIENT, "the server answered 503 to the last attempt"

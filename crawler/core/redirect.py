@@ -7,15 +7,20 @@ from crawler.core.records import CrawlURL
 from crawler.core.url import BlockedScheme, normalise
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SPECIAL = {
+    304: Outcome.NOT_MODIFIED,
+    408: Outcome.HTTP_REQUEST_TIMEOUT,
+    429: Outcome.HTTP_RATE_LIMITED,
+    503: Outcome.HTTP_UNAVAILABLE,
+}
 
 
 def outcome_of(status: int) -> Outcome | None:
     """Return how a URL with this final status ends; None if its body is to be read (2xx)."""
     if 200 <= status < 300:
         return None
-    special = {304: Outcome.NOT_MODIFIED, 429: Outcome.HTTP_RATE_LIMITED, 503: Outcome.HTTP_UNAVAILABLE}
-    if status in special:
-        return special[status]
+    if status in _SPECIAL:
+        return _SPECIAL[status]
     if status in REDIRECTS:
         return Outcome.REDIRECT
     if 400 <= status < 500:

@@ -20,6 +20,7 @@ _TOTAL = "if it is worth the wait, raise fetch.total_timeout in a --config file"
 ADVICE: dict[Outcome, str] = {
     Outcome.HTTP_CLIENT_ERROR: "the site says that the request is wrong; open the example in a browser",
     Outcome.GONE: "nothing, if its owner took it away; it is asked for a few times more, and then no longer",
+    Outcome.HTTP_REQUEST_TIMEOUT: _LESS,
     Outcome.HTTP_RATE_LIMITED: _LESS,
     Outcome.HTTP_SERVER_ERROR: f"the site is in trouble; {_LESS}",
     Outcome.HTTP_UNAVAILABLE: f"the site asks for a pause; {_LESS}",

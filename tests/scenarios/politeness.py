@@ -391,6 +391,21 @@ SCENARIOS = (
     ),
     _pages(
         100,
+        "408 once",
+        "answers 408 once, and is well (RFC 9110 §15.5.9)",
+        pages_by(("408 Request Timeout", "")),
+        2,
+    ),
+    _pages(
+        100,
+        "408 for ever",
+        "answers 408 only",
+        pages_by(*[("408 Request Timeout", "")] * 50),
+        3,
+        outcome=Outcome.HTTP_REQUEST_TIMEOUT,
+    ),
+    _pages(
+        100,
         "500 for ever",
         "answers 500 only",
         pages_by(*[("500 Oops", "")] * 50),
