@@ -90,12 +90,13 @@ class LinkReader:
         self._product = product.lower()
         self._references = References()
 
-    def read(self, html: str | bytes, url: str) -> Outline:
+    def read(self, html: str | bytes, url: str, refresh: str = "") -> Outline:
         """Read one page.
 
         Args:
             html: the text of the page, also in UTF-8, which is what lexbor reads; anything at all will do.
             url: where it was fetched, absolute and normalised.
+            refresh: where its ``Refresh`` header leads, absolute; empty if it has none.
 
         Raises:
             MemoryError: the tree does not fit into memory.
@@ -106,6 +107,8 @@ class LinkReader:
             # any text is HTML to lexbor: it gives up for want of memory only
             raise MemoryError(str(error)) from error
         found = self._gather(tree.css(self._query))
+        if refresh:
+            found.others.append((refresh, Kind.REFRESH))
         base = base_of(found.base, url) if found.base else url
         links, capped, dropped = self._links(found, url, base)
         directives = robots_directives(found.robots, self._product)
@@ -237,8 +240,21 @@ def _language(root: LexborNode | None) -> str:
     return (attributes.get("lang") or attributes.get("xml:lang") or "").strip()[:_MAX_LANGUAGE]
 
 
+def refresh_link(header: str, url: str) -> str:
+    """Return the absolute URL to which a ``Refresh`` header leads; empty if the page only reloads itself.
+
+    Browsers go by it as by the meta element of that name, whatever the media type of the page.
+
+    Args:
+        header: its value.
+        url: where the page was fetched; a base element does not count, for the header comes before it.
+    """
+    target = absolute(_refresh(header).partition("#")[0], url)
+    return "" if target == url else target
+
+
 def _refresh(content: str) -> str:
-    """Return the URL of a meta refresh, as written; empty if the page only reloads itself.
+    """Return the URL of a refresh, as written; empty if the page only reloads itself.
 
     Source: HTML Standard, "shared declarative refresh steps".
     """

@@ -33,7 +33,7 @@ from crawler.core.headers import (
     robots_directives,
     unknown_transfer_coding,
 )
-from crawler.core.html import LinkReader
+from crawler.core.html import LinkReader, refresh_link
 from crawler.core.kind import Kind
 from crawler.core.outcomes import Outcome
 from crawler.core.text import printable
@@ -186,7 +186,7 @@ class Worker:
         draft.kept = kept_of(task, archive=self._options.archive)
 
     def _read(self, draft: _Draft, task: Task) -> None:
-        url, depth, status, _, head, body, *_, extract, _ = task
+        url, _, status, _, head, body, *_, extract, _ = task
         options, headers = self._options, Headers(head)
         content_type = headers.get("content-type")
         draft.mime = _essence(content_type[:_MAX_MIME]) if content_type else ""
@@ -206,15 +206,23 @@ class Worker:
             return
         if options.keep_decoded and decoded.body != body:
             draft.decoded = decoded.body
+        refresh = refresh_link(header, url) if (header := headers.get("refresh")) else ""
         if draft.mime in _HTML if draft.mime else _LOOKS_LIKE_HTML(decoded.body):
             draft.charset = encoding(decoded.body, content_type)
             draft.is_html = True
-            self._read_html(draft, utf_8(decoded.body, draft.charset), url, depth)
+            self._read_html(draft, utf_8(decoded.body, draft.charset), task, refresh)
             self._compare(draft, task, decoded.body)
-        elif draft.mime in _XML or task[11] in _MAY_LIST:
-            self._read_listing(draft, decoded.body, task)
+        else:
+            self._read_other(draft, decoded.body, task, refresh)
         if self._extract and extract:
             draft.extracted = self._extract(draft.document(url, status, headers, decoded.body))
+
+    def _read_other(self, draft: _Draft, body: bytes, task: Task, refresh: str) -> None:
+        """Read what is no HTML: it may list pages, and its header may lead on."""
+        if draft.mime in _XML or task[11] in _MAY_LIST:
+            self._read_listing(draft, body, task)
+        if refresh and not (draft.nofollow or draft.listing):
+            draft.seen, draft.outlinks = 1, self._sent.add({refresh: Kind.REFRESH}, task[0], self._depth(task))
 
     def _read_listing(self, draft: _Draft, body: bytes, task: Task) -> None:
         """Read a sitemap or a feed, if it is one."""
@@ -237,8 +245,7 @@ class Worker:
         if listing is not None:
             draft.listing, draft.seen, draft.capped = True, len(listing.links), listing.capped
             draft.dates = "\n".join([f"{at!r} {link}" for link, at in listing.dates.items()])
-            depth = task[1] if self._options.depth_matters else 0
-            draft.outlinks = self._sent.add(listing.links, task[0], depth)
+            draft.outlinks = self._sent.add(listing.links, task[0], self._depth(task))
 
     def _compare(self, draft: _Draft, task: Task, body: bytes) -> None:
         """Where the bytes are not what they were, tell whether the main text is, by what the archive holds of it."""
@@ -252,13 +259,17 @@ class Worker:
         before = earlier_text(options.archived_in, held, limit=options.max_decoded, max_ratio=options.max_ratio)
         draft.same_text = before is not None and main_text(before) == main_text(decode_text(body, draft.charset))
 
-    def _read_html(self, draft: _Draft, text: bytes, url: str, depth: int) -> None:
-        document = self._links.read(text, url)
+    def _read_html(self, draft: _Draft, text: bytes, task: Task, refresh: str) -> None:
+        document = self._links.read(text, task[0], refresh)
         draft.title, draft.language, draft.canonical = document.title, document.language, document.canonical
         draft.noindex, draft.nofollow = draft.noindex or document.noindex, draft.nofollow or document.nofollow
         draft.seen, draft.capped = len(document.links), document.capped
         if not draft.nofollow:
-            draft.outlinks = self._sent.add(document.links, url, depth if self._options.depth_matters else 0)
+            draft.outlinks = self._sent.add(document.links, task[0], self._depth(task))
+
+    def _depth(self, task: Task) -> int:
+        """Return how far from the seeds the links of a page count as found."""
+        return task[1] if self._options.depth_matters else 0
 
 
 _worker: Worker

@@ -31,6 +31,18 @@ def robots(body: bytes = b"", status: str = "200 OK", **fields: str) -> Play:
     return answers_by(reply)
 
 
+def leads_to_hidden(**fields: str) -> Play:
+    """Disallow ``/hidden`` and lead there from every other page."""
+
+    async def reply(talk: Talk) -> None:
+        if talk.path == "/robots.txt":
+            await talk.answer(b"User-agent: *\nDisallow: /hidden\n", Content_Type="text/plain")
+        else:
+            await talk.answer(PAGE, "302 Found" if "Location" in fields else "200 OK", **fields)
+
+    return answers_by(reply)
+
+
 def robots_by(reply: Callable[[Talk, int], Awaitable[None]]) -> Play:
     """Answer robots.txt by what a function does, which is told how often it was asked for."""
 
@@ -141,6 +153,11 @@ def denied(run: Any, stage: Stage) -> None:
     assert [path for path in run.paths(stage) if "robots" not in path] == []
 
 
+def hidden_unasked(run: Any, stage: Stage) -> None:
+    assert run.outcomes[stage.origin + "/hidden"] == "robots_denied"
+    assert run.paths(stage) == ["/robots.txt", "/"]
+
+
 def _robots(
     number: int, name: str, does: str, play: Play, outcome: Outcome = Outcome.OK, check: Any = None
 ) -> Scenario:
@@ -173,6 +190,26 @@ SCENARIOS = (
         robots(status="401 Unauthorized"),
     ),
     _robots(64, "all disallowed", "disallows everything", robots(_DENY), _DENIED, denied),
+    Scenario(
+        64,
+        "redirect to what is disallowed",
+        "redirects to what its robots.txt disallows",
+        Outcome.REDIRECT,
+        1,
+        leads_to_hidden(Location="/hidden"),
+        asked=2,
+        check=hidden_unasked,
+    ),
+    Scenario(
+        64,
+        "refresh to what is disallowed",
+        "leads by a Refresh header to what its robots.txt disallows",
+        Outcome.OK,
+        1,
+        leads_to_hidden(Refresh="0; url=/hidden"),
+        asked=2,
+        check=hidden_unasked,
+    ),
     _robots(
         92,
         "unwell robots.txt",

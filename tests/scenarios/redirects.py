@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crawler.core.outcomes import Outcome
-from crawler.testing.hostile import Play, Scenario, Stage, Talk, answers_by, head
+from crawler.testing.hostile import PAGE, Play, Scenario, Stage, Talk, answers_by, head
 
 SETTINGS = {
     "scope": {"rule": "any", "exclude": ["/excluded"]},
@@ -46,6 +46,16 @@ def redirects(to: str, status: str = "302 Found") -> Play:
             await talk.say(head(status, {"Location": _located(talk.stage, to), "Content-Length": "0"}))
         else:
             await talk.answer()
+
+    return answers_by(reply)
+
+
+def refreshes(to: str) -> Play:
+    """Let ``/`` lead there by a Refresh header; answer every path with a page."""
+
+    async def reply(talk: Talk) -> None:
+        fields = {"Refresh": f"0; url={_located(talk.stage, to)}"} if talk.path == "/" else {}
+        await talk.answer(PAGE, "200 OK", **fields)
 
     return answers_by(reply)
 
@@ -228,6 +238,34 @@ SCENARIOS = (
         host=_NAME,
         asked=2,
         check=ends("http://trusted.test:{port}/one", Outcome.OK, 1),
+    ),
+    *(
+        Scenario(
+            59,
+            f"refresh to {name}",
+            f"leads to {name} by a Refresh header",
+            Outcome.OK,
+            1,
+            refreshes(to),
+            host=_NAME,
+            asked=1 + times,
+            check=ends(to, outcome, times),
+        )
+        for name, to, outcome, times in (
+            ("another page", "http://trusted.test:{port}/inner", Outcome.OK, 1),
+            ("a private address", _HOME, Outcome.ADDRESS_BLOCKED, 0),
+            ("what the settings exclude", "http://trusted.test:{port}/excluded", Outcome.EXCLUDED, 0),
+        )
+    ),
+    Scenario(
+        59,
+        "refresh to a script",
+        "leads to a script by a Refresh header",
+        Outcome.OK,
+        1,
+        refreshes("javascript:alert(1)"),
+        host=_NAME,
+        asked=1,
     ),
     *(
         _to(61, f"to {name}", f"redirects to {url}", url, Outcome.URL_INVALID)

@@ -27,6 +27,11 @@ async def numbers_sessions(talk: Talk) -> None:
     await talk.answer(page(f"/a;jsessionid={number:032x}", f"/b?PHPSESSID={number:032x}", f"/s/{number}/c"))
 
 
+async def refreshes_for_ever(talk: Talk) -> None:
+    number = int(talk.path.rpartition("/")[2] or 0)
+    await talk.answer(page(), Refresh=f"0; url=/{number + 1}")
+
+
 async def goes_deeper(talk: Talk) -> None:
     await talk.answer(page("a/", "b/a/"))
 
@@ -147,6 +152,7 @@ def _trap(number: int, name: str, does: str, reply: Any, check: Any, outcome: Ou
 
 SCENARIOS = (
     _trap(79, "calendar", "links to the next day and the day before, for ever", turns_pages, held_by_budget),
+    _trap(79, "refreshes", "leads to ever new URLs by its Refresh header", refreshes_for_ever, held_by_budget),
     _trap(80, "sessions", "puts a new session into every link", numbers_sessions, held_by_budget),
     _trap(
         81,

@@ -92,6 +92,40 @@ def test_every_kind_of_outlink_comes_back_as_it_was_found() -> None:
     assert parsed.canonical == "http://example.org/docs/2"
 
 
+@pytest.mark.parametrize("mime", ["text/html", "text/plain", "image/png", "application/xml"])
+@pytest.mark.parametrize(
+    "target", ["next.html", "./next.html#part", "'next.html' x", "http://example.org/docs/next.html"]
+)
+def test_a_refresh_header_is_a_link_as_the_meta_element_is(mime: str, target: str) -> None:
+    parsed = parse(fetched(b"<base href=/elsewhere/>", headers={"Content-Type": mime, "Refresh": f"5; url={target}"}))
+
+    assert parsed.outlinks == ((Kind.REFRESH, "http://example.org/docs/next.html"),)
+    assert parsed.links_seen == 1
+
+
+@pytest.mark.parametrize("mime", ["text/html", "text/plain"])
+@pytest.mark.parametrize("value", ["5", "0; url=", "soon", "0; url=page.html", "0; url=javascript:alert(1)"])
+def test_a_refresh_header_without_another_page_is_none(mime: str, value: str) -> None:
+    assert parse(fetched(b"", headers={"Content-Type": mime, "Refresh": value})).outlinks == ()
+
+
+@pytest.mark.parametrize("mime", ["text/html", "text/plain"])
+def test_a_refresh_header_is_not_followed_where_no_link_is_to_be(mime: str) -> None:
+    headers = {"Content-Type": mime, "Refresh": "0; url=next.html", "X-Robots-Tag": "nofollow"}
+
+    assert parse(fetched(b"", headers=headers)).outlinks == ()
+
+
+def test_a_refresh_header_counts_among_the_links_of_a_page() -> None:
+    body = b"<a href=a><a href=b><a href=next.html>"
+    headers = {"Content-Type": "text/html", "Refresh": "0; url=next.html"}
+
+    parsed = parse(fetched(body, headers=headers), Worker(ParseOptions(archive=False, max_links=2)))
+
+    assert urls(parsed) == ["/docs/next.html", "/docs/a"]
+    assert (parsed.links_seen, parsed.links_capped) == (2, True)
+
+
 def test_the_charset_of_the_header_decides_what_the_text_is() -> None:
     body = "<title>Привет</title><a href='?q=é'>".encode("utf-16-le")
 
@@ -314,10 +348,10 @@ class Broken(LinkReader):
         super().__init__()
         self.error: Exception | None = error
 
-    def read(self, html: str | bytes, url: str) -> Outline:
+    def read(self, html: str | bytes, url: str, refresh: str = "") -> Outline:
         if self.error:
             raise self.error
-        return super().read(html, url)
+        return super().read(html, url, refresh)
 
 
 def worker_that_meets(error: Exception) -> tuple[Worker, Broken]:
