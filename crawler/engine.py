@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
 
 import msgspec
+from msgspec import Struct
 
 from crawler.config import Config
 from crawler.core.host_queues import Again, HostQueues, Wait
@@ -69,8 +69,7 @@ class Bell:
         self._rung = False
 
 
-@dataclass(slots=True)
-class Share:
+class Share(Struct):
     """What this engine may do of a crawl that several share; the limits of the settings are those of all together."""
 
     expecting: bool = True

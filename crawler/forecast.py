@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crawler.config import Config
 from crawler.core.outcomes import Outcome
@@ -22,8 +23,7 @@ _AT_ONCE = 256
 _EVERYTHING = Robots.allow_all()
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """A host, by its robots.txt."""
 
     refusal: Outcome | None = None
@@ -34,8 +34,7 @@ class Door:
     rules: Robots = _EVERYTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True):
     """What would become of one seed."""
 
     url: str

@@ -6,10 +6,11 @@ The ``await`` lines name the places: what waits runs on the loop, what computes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from crawler.core.ledger import Ledger
 from crawler.core.outcomes import Outcome

@@ -17,8 +17,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from time import perf_counter, process_time, thread_time
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.core.evidence import Blame, Blamed, Cause, Estimate, Evidence, Reading, Rules, between
 from crawler.core.host_queues import HostQueues
@@ -51,8 +53,7 @@ _CROWD = 8
 """Pages that wait for a commit together, when it is no longer for want of URLs that so few are fetched."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(Struct, frozen=True, kw_only=True):
     """Where meters are read that are not in the ledger."""
 
     tally: Tally

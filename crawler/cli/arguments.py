@@ -8,9 +8,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from msgspec import Struct, field
 
 from crawler import __version__
 from crawler.cli.options import FURTHER, GROUPS, OPTIONS, Option, help_of, metavar_of, read_value
@@ -37,8 +38,7 @@ HELP_COLUMN = 28
 HELP_WIDTH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """What was typed."""
 
     seeds: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LONGEST = 65_536
 """Characters of a line, at most."""
@@ -23,8 +24,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _LONGEST_MARK = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SeedLine:
+class SeedLine(Struct, frozen=True):
     """A line with something to say."""
 
     number: int

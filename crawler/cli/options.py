@@ -7,11 +7,11 @@ so that nothing is described twice.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+from msgspec import Struct
 
 from crawler.config import UNLIMITED_DEPTH, Config, description_of, unit_of
 from crawler.units import quantity
@@ -20,8 +20,7 @@ SHORT_CHOICES = 12
 """Characters up to which the values of a choice stand beside the flag; longer ones stand in its help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A flag, and what it sets: a setting, or something that only the command line has."""
 
     flags: tuple[str, ...]

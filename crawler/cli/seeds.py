@@ -17,10 +17,10 @@ import os
 import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiofiles
+from msgspec import Struct
 
 from crawler.cli.lines import LineReader, SeedLine, is_binary
 from crawler.core.url import credentials, redact, seed_url
@@ -41,8 +41,7 @@ _FILE_SUFFIXES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where seeds come from."""
 
     name: str

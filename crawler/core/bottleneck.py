@@ -7,8 +7,9 @@ so no change gains more than the fullest of the other resources allows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from crawler.core.evidence import Evidence
 
@@ -35,8 +36,7 @@ class Bottleneck(StrEnum):
     TOO_SHORT = "too short to tell"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What bounds a crawl, why that is said, and what would change it."""
 
     kind: Bottleneck

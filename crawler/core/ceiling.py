@@ -8,7 +8,7 @@ Two kinds of bounds are known for any stretch of time, and the lowest counts:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from crawler.core.bottleneck import Bottleneck, busy
 from crawler.core.evidence import Evidence
@@ -17,8 +17,7 @@ _IDLE = 0.02
 """Utilisation below which a resource tells nothing about its limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
+class Ceiling(Struct, frozen=True):
     """A bound, and what sets it."""
 
     by: Bottleneck

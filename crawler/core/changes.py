@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from crawler.core.outcomes import Outcome, State
 
@@ -25,8 +26,7 @@ class Change(StrEnum):
     """The server answers 404 or 410 now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """How a URL stood when it was last finished, and how its page was when it was last there."""
 
     interval: float = 0.0

@@ -16,7 +16,8 @@ Source: the slow start of TCP (Jacobson, 1988), with throughput in the place of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.core.evidence import Cause, Evidence, Reading, Rules, between
 
@@ -37,8 +38,7 @@ REST = 8.0
 LONGEST_REST = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """A number of slots that is another one from now on, and why."""
 
     at: float
@@ -48,8 +48,7 @@ class Change:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """A step up that is not judged yet."""
 
     before: int

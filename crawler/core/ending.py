@@ -19,11 +19,11 @@ Source: Mattern, Algorithms for distributed termination detection, 1987, §4 (th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """A shard at one look."""
 
     idle: bool

@@ -8,9 +8,10 @@ Times are seconds, sizes bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from crawler.core.ledger import Feed
 from crawler.core.outcomes import Outcome
@@ -46,8 +47,7 @@ Blame = tuple[Cause, str]
 """A cause, and the host with most URLs waiting that it kept from being asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """All meters at one moment. Mappings hold sums as well."""
 
     at: float = 0.0
@@ -111,8 +111,7 @@ class Reading:
     """Bytes of bodies waiting for parse or commit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """The bounds under which a crawl works."""
 
     concurrency: int
@@ -125,8 +124,7 @@ class Rules:
     mirror_threads: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blamed:
+class Blamed(Struct, frozen=True, kw_only=True):
     """A host that was not to be asked while it had URLs waiting."""
 
     host: str
@@ -138,8 +136,7 @@ class Blamed:
     rate_limited: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """What a crawl used up in some time, under which rules, and which hosts kept it waiting."""
 
     used: Reading
@@ -302,10 +299,10 @@ class Estimate:
 def between(earlier: Reading, later: Reading) -> Reading:
     """Return what was used up between two moments."""
     used: dict[str, Any] = {}
-    for one in fields(Reading):
-        before, after = getattr(earlier, one.name), getattr(later, one.name)
+    for name in Reading.__struct_fields__:
+        before, after = getattr(earlier, name), getattr(later, name)
         if isinstance(after, Mapping):
-            used[one.name] = {key: value - before.get(key, 0.0) for key, value in after.items()}
+            used[name] = {key: value - before.get(key, 0.0) for key, value in after.items()}
         else:
-            used[one.name] = after - before
+            used[name] = after - before
     return Reading(**used)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from crawler.core.ease import Ease
 from crawler.core.outcomes import Outcome
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from crawler.core.addresses import Address
 
 
-@dataclass(slots=True, eq=False)
-class HostQueue:
+class HostQueue(Struct, eq=False):
     """What is known of one host while the crawl has it in memory."""
 
     key: str

@@ -22,9 +22,10 @@ Time is Unix seconds and an argument, here as everywhere in the core.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
+
+from msgspec import Struct
 
 from crawler.core.addresses import Addresses
 from crawler.core.host_queue import HostQueue
@@ -36,15 +37,13 @@ _FIRST = -1
 """The cursor of a host that is read from its first row; 0 would open it anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Nothing is due before ``until``, Unix seconds."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(Struct, frozen=True):
     """Queued URLs of a host that memory has room for."""
 
     host: str
@@ -53,8 +52,7 @@ class Want:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """Finished URLs of a host that have been queued again; they are on disk."""
 
     host: str

@@ -24,10 +24,10 @@ HEAD is never sent, so a header with a length is followed by a body unless the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from msgspec import Struct
 
 from crawler.core.headers import split_head
 from crawler.core.outcomes import Outcome
@@ -50,8 +50,7 @@ _SWITCHING = 101
 _BODILESS = frozenset({101, 204, 304})
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The header of the final answer."""
 
     raw: bytes
@@ -67,16 +66,14 @@ class Head:
         return words[2].decode("utf-8", "replace").strip() if len(words) == 3 else ""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """The answer is whole."""
 
     keep: bool
     """Whether the connection can take another request (RFC 9112 §9.3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """The answer will not become whole."""
 
     outcome: Outcome

@@ -11,8 +11,9 @@ Time is an argument: seconds by any clock that is never set back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import IntEnum
+
+from msgspec import Struct, field
 
 from crawler.core.records import Timings
 
@@ -71,8 +72,7 @@ def _middle(bucket: int) -> float:
     return (low + 0.5) * (1 << shift) if shift else float(low)
 
 
-@dataclass(slots=True)
-class Stage:
+class Stage(Struct):
     """What one stage has cost so far, seconds."""
 
     name: str
@@ -157,8 +157,7 @@ class FeedClock:
         return tuple(self._spent)
 
 
-@dataclass(slots=True)
-class Requests:
+class Requests(Struct):
     """All requests of pages, those that failed too, and what they waited for, seconds."""
 
     sent: int = 0
@@ -190,8 +189,7 @@ class Requests:
             self.connect += timings.connect
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(Struct):
     """The stages of a page's way, the whole way, and the feed at its beginning."""
 
     connect: Stage = field(default_factory=lambda: Stage("connect", "loop"))

@@ -9,9 +9,10 @@ nesting, entries and the length of a URL are bounded. What was read before a fil
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from xml.parsers import expat
+
+from msgspec import Struct, field
 
 from crawler.core.charset import decode_text, xml_encoding
 from crawler.core.headers import http_date
@@ -41,8 +42,7 @@ class _Enough(Exception):
     """Say that reading is over before the file is."""
 
 
-@dataclass(slots=True)
-class Listing:
+class Listing(Struct):
     """What a sitemap or a feed lists."""
 
     links: dict[str, Kind] = field(default_factory=dict)

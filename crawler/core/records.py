@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from crawler.core.changes import NOWHERE, Change, Earlier
 from crawler.core.kind import Kind as Kind  # noqa: PLC0414  who knows the records finds it here
 from crawler.core.outcomes import Outcome
 from crawler.errors import NoBody
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlURL:
+class CrawlURL(Struct, frozen=True):
     """A known URL: absolute, normalised, without fragment and user-info."""
 
     id: int
@@ -40,8 +41,7 @@ class CrawlURL:
     """How it was in an earlier round."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(Struct, frozen=True):
     """What a fetch waited for, seconds. ``connect`` includes TLS; a reused connection costs neither."""
 
     dns: float = 0.0
@@ -52,8 +52,7 @@ class Timings:
     reused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """One request and its answer, or the reason why there is none."""
 
     source: CrawlURL
@@ -87,8 +86,7 @@ class Fetched:
         return bool(self.head)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What one call to another place cost, nanoseconds."""
 
     queued: int = 0
@@ -96,8 +94,7 @@ class Cost:
     cpu: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """What a worker found in an answer."""
 
     outcome: Outcome
@@ -145,8 +142,7 @@ class Parsed:
     """None if it was not called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a record stands in the archive."""
 
     segment: str
@@ -156,8 +152,7 @@ class Place:
     revisit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """An answer in memory."""
 
     head: bytes

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from math import isfinite
 from urllib.parse import quote_from_bytes
 
+from msgspec import Struct
 from protego import Protego
 
 _MAX_FILE = 500 * 1024
@@ -108,8 +108,7 @@ def deciding_line(robots: bytes, user_agent: str, url: str) -> tuple[int, str] |
     return text.count(b"\n", 0, at) + 1, line.decode("utf-8", "replace").strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Robots:
+class Robots(Struct, frozen=True):
     """The rules of one host for one crawler."""
 
     crawl_delay: float | None = None

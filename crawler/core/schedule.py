@@ -6,8 +6,9 @@ A page that is gone is asked for a few times more, at growing intervals, and the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+
+from msgspec import Struct
 
 from crawler.config import Recrawl
 from crawler.core.changes import Change, Earlier
@@ -19,8 +20,7 @@ _LOST = frozenset({404, _GONE_FOR_GOOD})
 _DIFFERENT = frozenset({Change.NEW, Change.CHANGED, Change.MOVED})
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """When a URL that is finished is due again, and why then."""
 
     due: float = NEVER

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import Page
@@ -15,8 +16,7 @@ _MOST_BAD_SEEDS = 20
 OTHERS = "(other hosts)"
 
 
-@dataclass(slots=True)
-class HostTally:
+class HostTally(Struct):
     """One host's share of a run."""
 
     pages: int = 0
@@ -24,8 +24,7 @@ class HostTally:
     bytes: int = 0
 
 
-@dataclass(slots=True)
-class Cause:
+class Cause(Struct):
     """Failures of one kind, with an example."""
 
     example: str
@@ -33,8 +32,7 @@ class Cause:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """URLs that ended alike."""
 
     count: int
@@ -42,8 +40,7 @@ class Finished:
     example: str
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """The counts of one run; skipped URLs are not pages."""
 
     done: int = 0

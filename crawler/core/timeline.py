@@ -9,8 +9,9 @@ So a crawl of a minute and one of a month are told by about as many slots, all o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from crawler.core.evidence import Reading, between
 

@@ -10,8 +10,9 @@ import errno
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
 
 from crawler.config import Fetch
 from crawler.net.guard import AddressBlocked, Guard
@@ -33,8 +34,7 @@ class Line(Protocol):
     """What ended the connection, if it did not end well."""
 
 
-@dataclass(slots=True, eq=False)
-class Exchange:
+class Exchange(Struct, eq=False):
     """What is learned on the way about one request: mutable, for it grows while the request goes through."""
 
     trusted: bool

@@ -16,12 +16,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Self
 
 from aiodns.error import DNSError
 from aiohappyeyeballs import start_connection
+from msgspec import Struct
 
 from crawler.config import Access, Fetch
 from crawler.core.records import CrawlURL
@@ -39,8 +39,7 @@ _NEXT_ADDRESS_AFTER = 0.25
 """Seconds that an address has to answer before the next one is tried beside it (RFC 8305 §8)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Whom to connect to for a URL."""
 
     key: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf, isfinite
+
+from msgspec import Struct
 
 from crawler.core.host_queue import HostQueue
 from crawler.core.host_queues import HostQueues
@@ -22,8 +23,7 @@ _MOST_WAITING = 20
 _MOST_PROBLEMS = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """What is known of a run besides what was counted on the way; times are Unix seconds."""
 
     started_at: float

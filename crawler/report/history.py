@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from crawler.core.text import printable
 from crawler.report.figures import NONE, count, date, duration, latency, rate, size
@@ -60,8 +60,7 @@ def last(report: Report) -> PastRun | None:
     return next((run for run in reversed(report.history) if run.ending), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One figure of two runs, in words."""
 
     name: str
@@ -70,8 +69,7 @@ class Difference:
     change: str
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One figure of a run, and how it is written."""
 
     name: str

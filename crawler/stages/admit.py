@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.config import Fetch, Politeness
 from crawler.core.host_queue import HostQueue
@@ -44,8 +46,7 @@ _HOST_ASKS = frozenset({Outcome.HTTP_RATE_LIMITED, Outcome.HTTP_UNAVAILABLE})
 """Answers by which a host asks to be left alone for a while."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """What is to become of a URL after a fetch."""
 
     again: CrawlURL | None = None

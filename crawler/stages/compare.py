@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.config import Recrawl
 from crawler.core.changes import Change, change_of, outcome_of
@@ -11,8 +12,7 @@ from crawler.core.records import Fetched, Kind, Parsed
 from crawler.core.schedule import Standing, standing
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """How a URL ended, seen against how it was."""
 
     outcome: Outcome

@@ -5,7 +5,7 @@ What broke its worker goes through the quarantine, on a THREAD.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from crawler.core.ledger import Ledger
 from crawler.core.outcomes import Outcome

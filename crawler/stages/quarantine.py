@@ -6,7 +6,7 @@ here, in a thread: that a page cannot be parsed is no reason to lose it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from crawler.core.outcomes import Outcome
 from crawler.core.records import Fetched, Parsed

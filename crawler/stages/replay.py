@@ -6,7 +6,7 @@ So a state that is rebuilt is made by the very code that makes it in the first p
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from crawler.core.headers import Headers
 from crawler.core.outcomes import Outcome, Retry

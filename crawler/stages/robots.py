@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from crawler.core.decode import decode_body
 from crawler.core.headers import Headers, content_codings

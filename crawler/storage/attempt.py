@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from crawler.core.changes import Change
 from crawler.core.outcomes import Outcome
@@ -10,8 +10,7 @@ from crawler.core.records import CrawlURL, Fetched, Parsed
 from crawler.core.schedule import UNDECIDED, Standing
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One attempt at one URL, and what is to become of it."""
 
     fetched: Fetched

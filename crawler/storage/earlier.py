@@ -7,11 +7,12 @@ Memory holds a place per answer, found by a hash of its URL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from crawler.core.warc import NOT_MODIFIED
 from crawler.core.warc_reader import EMPTY_LINE, Member, WarcError, members
@@ -22,8 +23,7 @@ _Place: TypeAlias = tuple[int, int]
 """Number of the segment, and offset within it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One request and its answer as they were archived."""
 
     request: bytes

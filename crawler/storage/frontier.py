@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from crawler.config import UNLIMITED_DEPTH, Scope, Traps
 from crawler.core.exchange import Parcel
@@ -47,8 +48,7 @@ _DEEPEST_INDEX = 3
 """Indexes of sitemaps within one another, redirects included; a site that has no end has more."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredHost:
+class StoredHost(Struct, frozen=True):
     """A host as it was stored, with the first of its queued URLs."""
 
     key: str
@@ -63,8 +63,7 @@ class StoredHost:
     urls: tuple[CrawlURL, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sown:
+class Sown(Struct, frozen=True):
     """What became of a batch of seeds."""
 
     queued: list[CrawlURL]

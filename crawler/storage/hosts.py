@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from crawler.core.url import host_name, virtual_shard
 from crawler.storage.database import Database
@@ -10,8 +10,7 @@ from crawler.storage.database import Database
 _MOST_CACHED = 100_000
 
 
-@dataclass(slots=True, eq=False)
-class _Host:
+class _Host(Struct, eq=False):
     id: int
     known: int
     queued: int = 0

@@ -20,8 +20,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from crawler import __version__
 from crawler.config import Config
@@ -49,8 +50,7 @@ from crawler.storage.rounds import Round, Rounds
 from crawler.storage.run_table import RunRow, RunTable
 
 
-@dataclass(frozen=True, slots=True)
-class Robots:
+class Robots(Struct, frozen=True):
     """A host's robots.txt as it was fetched."""
 
     host: str
@@ -61,8 +61,7 @@ class Robots:
     """Those it names, if they are to be followed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """What a commit brought about."""
 
     pages: list[Page | None]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from crawler.config import Scope, Traps
 from crawler.core.fingerprint import fingerprint
@@ -19,8 +19,7 @@ from crawler.storage.lock import FolderLock
 _LONGEST_WAY = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One URL on the way from a seed."""
 
     url: str
@@ -28,8 +27,7 @@ class Step:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """One time at which the URL was finished."""
 
     round: int
@@ -45,8 +43,7 @@ class Look:
     revisit: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """What is known of a URL. Times are Unix seconds."""
 
     way: tuple[Step, ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from crawler.core.fingerprint import fingerprint
 from crawler.core.outcomes import State
@@ -16,8 +17,7 @@ from crawler.storage.database import NAME, Database, open_for_reading
 from crawler.storage.lock import FolderLock
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A seed that the folder knows. Times are Unix seconds."""
 
     state: State
@@ -29,8 +29,7 @@ class Seen:
     """When it is due again; infinite if never."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Struct, frozen=True):
     """What is in the folder."""
 
     known: int

@@ -6,14 +6,14 @@ A run's row is written with its first transaction, so one that a kill ended has 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 KEPT = 400
 """Runs whose rows are kept: a night each, for more than a year."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """One run."""
 
     began_at: float

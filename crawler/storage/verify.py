@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from crawler.core.outcomes import Outcome, State
 from crawler.errors import FolderUnusable, UsageError
@@ -35,8 +35,7 @@ _ASTRAY = (
 shard, which had the URL before."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
+class VerifyReport(Struct, frozen=True):
     """What a check found."""
 
     ok: bool

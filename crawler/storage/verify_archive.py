@@ -8,12 +8,13 @@ After a damaged record the reading goes on where the database has the next one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from msgspec import Struct
 
 from crawler.core import warc_reader
 from crawler.core.warc_reader import Member, WarcError, members
@@ -27,8 +28,7 @@ _ANSWERS = ("response", "revisit")
 _OTHERS = ("warcinfo", "request")
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A segment as the database knows it."""
 
     id: int

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from crawler.core import cdxj
 from crawler.storage.findings import Findings, Stream
@@ -17,8 +17,7 @@ _LONGEST_LINE = 1 << 20
 _AT_ONCE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What the database says of one record."""
 
     segment: int

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.core.changes import Earlier
 from crawler.core.host_queues import Want
@@ -34,8 +35,7 @@ _PAYLOAD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A URL that was refused when it became known."""
 
     url: CrawlURL

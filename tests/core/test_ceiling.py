@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from crawler.core.bottleneck import Bottleneck
 from crawler.core.ceiling import Ceiling, ceiling
@@ -10,7 +10,7 @@ RULES = Rules(concurrency=10, per_host=1, workers=2, cores=4, most_pages=100)
 
 
 def bound(**used: float) -> Ceiling | None:
-    return ceiling(Evidence(used=replace(Reading(at=10.0, samples=10.0), **used), rules=RULES))  # type: ignore[arg-type]
+    return ceiling(Evidence(used=replace(Reading(at=10.0, samples=10.0), **used), rules=RULES))
 
 
 def test_the_busiest_resource_bounds_the_pages_by_the_part_of_it_that_is_used() -> None:

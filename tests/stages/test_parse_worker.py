@@ -5,13 +5,13 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from uuid import RFC_4122, UUID
 
 import pytest
+from msgspec.structs import replace
 from warcio.archiveiterator import ArchiveIterator
 
 from crawler.core.html import LinkReader, Outline
@@ -449,7 +449,7 @@ def test_tasks_and_results_are_tuples_of_nothing_but_plain_values() -> None:
 
 
 def test_every_field_of_the_result_finds_its_place() -> None:
-    names = [field.name for field in fields(Parsed)]
+    names = list(Parsed.__struct_fields__)
     kept = [b"digest", b"record", 4, "id"]
     plain = ["OK", "detail", *kept, "mime", "charset", "title", "language", "canonical", True, False]
 

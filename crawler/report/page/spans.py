@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from crawler.core.outcomes import Outcome, State
 from crawler.report.figures import duration
@@ -12,8 +13,7 @@ from crawler.report.measured import Slot
 _MOST_COLUMNS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     """Some slots that are drawn as one column."""
 
     slots: Sequence[Slot]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from crawler.report.pictures.scale import moment, times
 
@@ -13,8 +13,7 @@ SIZE = 1000.0
 """Units of the drawing to either side; they are stretched to the picture."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Struct, frozen=True, kw_only=True):
     """One of the quantities that stand upon each other."""
 
     name: str
@@ -23,8 +22,7 @@ class Layer:
     values: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
+class Columns(Struct, frozen=True, kw_only=True):
     """What is drawn over time.
 
     Raises (when drawn):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from crawler.report.figures import count
 from crawler.report.pictures.columns import join
@@ -17,8 +17,7 @@ _CLOSE = 18.0
 _AT_THE_END = 90.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Histogram:
+class Histogram(Struct, frozen=True, kw_only=True):
     """Buckets of the same width, each with its upper bound."""
 
     title: str
