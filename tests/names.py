@@ -9,8 +9,11 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Self, TypeAlias
 
+import pytest
 from aiodns import DNSResolver
 from aiohttp.resolver import AsyncResolver
+
+from crawler.net import names, session
 
 Addresses: TypeAlias = Iterable[str]
 Zone: TypeAlias = Callable[[str, int], "Addresses | int | None"]
@@ -46,13 +49,10 @@ class NameServer:
         # Not ``lookups`` nor ``domains``: pycares 5.2 frees these strings while they are still in use.
         return {"nameservers": ["127.0.0.1"], "udp_port": self.port, "tcp_port": self.port, "timeout": 5.0, "tries": 2}
 
-    def resolver(self) -> AsyncResolver:
-        """Return a resolver for aiohttp that asks nobody else."""
-        return AsyncResolver(**self._options)
-
-    def dns_resolver(self) -> DNSResolver:
-        """Return a resolver for the lean client that asks nobody else."""
-        return DNSResolver(**self._options)
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """Let both HTTP clients ask this server and nobody else."""
+        patch.setattr(session, "AsyncResolver", lambda: AsyncResolver(**self._options))
+        patch.setattr(names, "DNSResolver", lambda: DNSResolver(**self._options))
 
     def _serve(self) -> None:
         while True:

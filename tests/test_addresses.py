@@ -10,17 +10,17 @@ import pytest
 from crawler.api import Crawler
 from crawler.core.host_queues import HostQueues
 from crawler.core.outcomes import Outcome
-from crawler.net import session
 from crawler.testing.hostile import Scenario, Stage, Talk, answers_by
+from tests.clients import Client
 from tests.names import NameServer
 from tests.test_hostile import impatient
 
 HOSTS, PLACES = 300, 5
 
 
-@pytest.mark.parametrize("in_memory", [4_096, 16])
+@pytest.mark.parametrize(("in_memory", "client"), [(4_096, "aiohttp"), (16, "aiohttp"), (4_096, "lean")])
 async def test_hundreds_of_names_of_one_machine_share_its_places(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int, client: Client
 ) -> None:
     """Also where memory has room for few hosts, so that most are let go of and come back."""
     monkeypatch.setitem(HostQueues.__init__.__kwdefaults__ or {}, "most_hosts", in_memory)
@@ -38,10 +38,11 @@ async def test_hundreds_of_names_of_one_machine_share_its_places(
     def zone(name: str, _time: int) -> tuple[str, ...]:
         return ("127.0.0.1",) if name.endswith("wild.test") else ("127.0.0.9",)
 
-    config = impatient(politeness={"per_address": PLACES, "robots": "obey"}, fetch={"connect_timeout": 30.0})
+    fetch = {"connect_timeout": 30.0, "client": client}
+    config = impatient(politeness={"per_address": PLACES, "robots": "obey"}, fetch=fetch)
     one = Stage(Scenario(25, "wild", "has many names", Outcome.OK, play=answers_by(reply)))
     with NameServer(zone) as names:
-        monkeypatch.setattr(session, "AsyncResolver", names.resolver)
+        names.install(monkeypatch)
         async with one, Crawler(config, out=tmp_path / "out") as crawler:
             report = await crawler.crawl([f"http://{n}.wild.test:{one.port}/" for n in range(HOSTS)])
 

@@ -19,7 +19,6 @@ import uvloop
 
 from crawler.api import Crawler
 from crawler.config import Config, build
-from crawler.net import names, session
 from crawler.report.report import Report
 from crawler.testing.hostile import ANY_NUMBER, Scenario, Stage
 from crawler.testing.site import Site
@@ -130,8 +129,7 @@ async def played(scenarios: tuple[Scenario, ...], config: Config, folder: Path, 
     async with contextlib.AsyncExitStack() as opened:
         server = opened.enter_context(NameServer(zone))
         patched = opened.enter_context(pytest.MonkeyPatch.context())
-        patched.setattr(session, "AsyncResolver", server.resolver)
-        patched.setattr(names, "DNSResolver", server.dns_resolver)
+        server.install(patched)
         site = await opened.enter_async_context(Site("127.0.0.9"))
         for number in range(HEALTHY):
             site.page(f"/{number}", links=(f"/{number + 1}",) if number + 1 < HEALTHY else ())

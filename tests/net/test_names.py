@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 from aiodns.error import DNSError
 
-from crawler.net import names
 from crawler.net.names import Names
 from tests.names import NXDOMAIN, NameServer
 
@@ -22,7 +21,7 @@ def zone(name: str, _time: int) -> tuple[str, ...] | int | None:
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NameServer]:
     """Have every question asked of a server of ours."""
     with NameServer(zone) as server:
-        monkeypatch.setattr(names, "DNSResolver", server.dns_resolver)
+        server.install(monkeypatch)
         yield server
 
 

@@ -15,7 +15,6 @@ from crawler.config import Access, Config, Fetch, Politeness
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched
 from crawler.errors import ConfigError
-from crawler.net import session as session_module
 from crawler.net.lean import LeanSession
 from crawler.net.proxy import proxy_of
 from crawler.net.session import Session
@@ -52,7 +51,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NameServer]:
     def serve(**zone: tuple[str, ...]) -> NameServer:
         found = {name.replace("_", "."): addresses for name, addresses in zone.items()}
         server = NameServer(lambda name, _time: found.get(name, NXDOMAIN))
-        monkeypatch.setattr(session_module, "AsyncResolver", server.resolver)
+        server.install(monkeypatch)
         return server
 
     return serve

@@ -317,8 +317,7 @@ async def test_a_name_that_a_seed_names_cannot_be_turned_inwards_later(
     play = answers(Connection="close")
 
     with NameServer(zone) as names:
-        monkeypatch.setattr(session_module, "AsyncResolver", names.resolver)
-        monkeypatch.setattr(names_module, "DNSResolver", names.dns_resolver)
+        names.install(monkeypatch)
         async with stage(play) as server, client(settings) as (_, ask):
             url = f"http://turning.test:{server.port}/"
             before, after, foreign = await ask(url), await ask(url), await ask(url, trusted=False)
