@@ -36,6 +36,7 @@ from crawler.storage.folder import PAGE, REPORT
 
 if TYPE_CHECKING:
     from crawler.engine import Engine, Share
+    from crawler.stages.snapshot import TakeSnapshots
 
 Seeds: TypeAlias = str | Iterable[str] | AsyncIterable[str]
 """One URL, or several, all at hand or as they come."""
@@ -204,6 +205,11 @@ class Crawler:
     def commit(self) -> Commit:
         """The door to the journal, while the crawler is entered."""
         return self._parts.commit
+
+    @property
+    def snapshots(self) -> TakeSnapshots | None:
+        """What copies the folder to an object store, while the crawler is entered; None if nothing does."""
+        return self._parts.snapshots
 
     def progress(self) -> Progress:
         """Tell how the crawl stands at this moment."""

@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,8 +107,11 @@ class Parts:
         config, stack = self._config, self._stack
         if config.snapshot.to and self._out is not None:
             thread = self._threads("snapshot", 1)
-            self.snapshots = TakeSnapshots(config.snapshot, self._out, thread, self._now)
+            shard = self._seams.shard
+            self.snapshots = TakeSnapshots(config.snapshot, self._out, thread, self._now, shard=shard is not None)
             await self.snapshots.begin(begin)
+            if shard is not None:
+                self._seams = replace(self._seams, shard=replace(shard, life=self.snapshots.claimed))
         self.commit = await Commit.open(self._out, config, self.ledger.commit, queued, begin=begin, seams=self._seams)
         stack.push_async_callback(self.commit.close)
         if self.snapshots:

@@ -1,6 +1,6 @@
 """Measure what it costs to share a crawl among shards: CPU per page against a single crawl's, and the exchange.
 
-Single and shared crawls of one made-up web take turns; figures are medians.
+First the exchange alone, without pages. Then single and shared crawls of one web take turns; figures are medians.
 The CPU time is that of crawling processes and their workers during the run, Ray's threads in them and the exchange
 included. Not in it are Ray's own processes, and their start, which the pages a second do include.
 """
@@ -19,6 +19,7 @@ from statistics import median
 import msgspec
 
 from scripts.benchmarks.crawls import Crawl, crawl
+from scripts.benchmarks.exchange import URLS_A_PAGE, exchange_cost
 from scripts.benchmarks.machine import machine
 from scripts.benchmarks.tree import become_subreaper
 from scripts.benchmarks.web import Plan, served
@@ -51,6 +52,8 @@ def main() -> int:
     plan = Plan(hosts=(options.pages // options.hosts,) * options.hosts, anchors=60, size=20_000, across=options.across)
     runs: dict[int, list[Crawl]] = {shards: [] for shards in (0, *options.shards)}
     with tempfile.TemporaryDirectory(prefix="cost-") as scratch, served(plan) as web:
+        exchange = exchange_cost(Path(scratch) / "exchange", options.links // URLS_A_PAGE, options.runs)
+        print(f"cluster_cost: {exchange}", file=sys.stderr, flush=True)
         for turn in range(options.runs):
             for shards, done in runs.items():
                 words = ("--cluster", "local", "--shards", str(shards)) if shards else ()
@@ -62,6 +65,7 @@ def main() -> int:
     found = {
         "machine": msgspec.to_builtins(machine()),
         "plan": msgspec.to_builtins(plan),
+        "exchange": msgspec.to_builtins(exchange),
         "rows": [{**asdict(row), "times": row.cpu / rows[0].cpu} for row in rows],
     }
     print(json.dumps(found, indent=2))
@@ -90,6 +94,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pages", type=int, default=6_000, metavar="N", help="pages of the web [6000]")
     parser.add_argument("--hosts", type=int, default=20, metavar="N", help="of so many hosts [20]")
     parser.add_argument("--across", type=int, default=5, metavar="N", help="links of a page to other hosts [5]")
+    parser.add_argument("--links", type=int, default=60_000, metavar="N", help="links of the exchange alone [60000]")
     parser.add_argument("--shards", type=int, nargs="+", default=[2, 4], metavar="N", help="ways to share [2 4]")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="turns of each [3]")
     parser.add_argument("--limit", type=float, default=240.0, metavar="SECONDS", help="end a run after this [240]")

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.killing import trial as cluster_trial
@@ -30,7 +31,7 @@ def main() -> int:
         for seed in range(options.first, options.first + options.seeds):
             if time.monotonic() > deadline:
                 break
-            one = cluster_trial if options.cluster else trial
+            one = partial(cluster_trial, losing=options.losing) if options.cluster or options.losing else trial
             trials.append(one(seed, folder / f"seed-{seed}", kills=options.kills, pages=options.pages))
             if not options.json:
                 print(_line(trials[-1]), flush=True)
@@ -58,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=5, metavar="K", help="kills per web (default 5)")
     parser.add_argument("--pages", type=int, default=60, metavar="P", help="URLs per web (default 60)")
     parser.add_argument("--cluster", action="store_true", help="share each crawl among four shards, and kill those")
+    parser.add_argument("--losing", action="store_true", help="...and lose their folders, and go on from snapshots")
     parser.add_argument("--max-time", type=float, default=600, metavar="SECONDS", help="begin no web after this")
     parser.add_argument("--keep", metavar="DIR", help="leave the output folders here, to be looked at")
     parser.add_argument("--json", action="store_true", help="print JSON")

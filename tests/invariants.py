@@ -100,6 +100,12 @@ def differing(one: set[tuple[str, str]], other: set[tuple[str, str]], first: str
     return [f"I10 {url} with {digest[:15]} is in {having}, not in {lacking}" for (url, digest), having, lacking in only]
 
 
+def repeated(web: Web) -> int:
+    """Return how many requests were made that an undisturbed crawl does not make."""
+    failures = web.failures
+    return sum(max(0, times - 1 - failures.get(url, 0)) for url, times in _asked(web).items())
+
+
 def _missing(evidence: Evidence, web: Web) -> Iterator[str]:
     for url in web.bodies.keys() - {record.url for record in evidence.pages}:
         yield f"I1 {url} is not in the archive"
@@ -137,8 +143,7 @@ def _altered(evidence: Evidence, web: Web, held: Mapping[str, bytes]) -> Iterato
 
 
 def _refetched(web: Web, ordeal: Ordeal) -> Iterator[str]:
-    failures = web.failures
-    again = sum(max(0, times - 1 - failures.get(url, 0)) for url, times in _asked(web).items())
+    again = repeated(web)
     allowed = (ordeal.kills + 1) * ordeal.in_flight if ordeal.kills else 0
     if again > allowed:
         yield f"I6 {again} requests were repeated, more than {allowed} after {ordeal.kills} kills"

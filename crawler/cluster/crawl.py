@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -19,7 +20,7 @@ from crawler.cluster.link import Beginning, Part, Unreachable
 from crawler.cluster.outlook import Outlook
 from crawler.config import Config
 from crawler.core.sharing import share_out
-from crawler.errors import UsageError
+from crawler.errors import StoreUnreachable, UsageError
 from crawler.executors import Threads
 from crawler.report.history import SHOWN, past_run
 from crawler.report.jsonfile import decode, encode
@@ -29,7 +30,11 @@ from crawler.report.seeds import seed_report
 from crawler.seams import Seams
 from crawler.storage.folder import PAGE, REPORT
 from crawler.storage.moving import move
-from crawler.storage.shared_folder import SharedFolder, next_round, shard_folder
+from crawler.storage.object_store import ObjectStore
+from crawler.storage.shared_folder import Common, SharedFolder, next_round, shard_folder
+from crawler.storage.shared_snapshots import SharedSnapshots, shard_place
+
+_log = logging.getLogger(__name__)
 
 STORY_EVERY = 2.0
 """Seconds from one report of a running crawl to the next, while somebody looks."""
@@ -87,9 +92,8 @@ class SharedCrawler:
         if out is None:
             raise UsageError("a cluster needs an output folder")
         self._config = config or Config()
-        if self._config.snapshot.to:
-            # a shard brought back from a snapshot would not know what others have let go of since: it had taken it
-            raise UsageError("a cluster keeps its state in a shared folder; snapshot.to is for a crawl without one")
+        if self._config.snapshot.to and self._config.store.mirror:
+            raise UsageError("snapshot.to and store.mirror contradict each other: a snapshot holds no mirror")
         self._out = Path(out)
         self._place = place
         self._shards = shards
@@ -112,7 +116,7 @@ class SharedCrawler:
         async with AsyncExitStack() as opened:
             self._thread = Threads("shared folder", 1)
             opened.callback(self._thread.close)
-            self._folder = await self._thread(lambda: SharedFolder(self._out, fresh=self._fresh, now=time.time()))
+            self._folder = await self._thread(self._take_folder)
             opened.callback(self._folder.release)
             posts = await self._posts()
             self._parts = await opened.enter_async_context(self._place.put(posts))
@@ -126,11 +130,20 @@ class SharedCrawler:
     ) -> None:
         await self._stack.aclose()
 
+    def _take_folder(self) -> SharedFolder:
+        settings, snapshots = self._config.snapshot, None
+        if settings.to:
+            store = ObjectStore(settings.to, settings.endpoint)
+            snapshots = SharedSnapshots(store, self._out, keep=settings.keep)
+        return SharedFolder(self._out, fresh=self._fresh, now=time.time(), snapshots=snapshots)
+
     async def _posts(self) -> list[Post]:
         """Put everything where it belongs, and say what each shard is to do."""
         before = self._folder.before
         count = self._shards or (before.shards if before else await self._place.suits())
         assignment = self._folder.assignment(count)
+        if before is not None and self._config.snapshot.to:
+            self._refuse_what_needs_all_folders(before, count)
         if before is not None and before.assignment != assignment:
             await self._thread(move, self._out, assignment, bytes.fromhex(before.key))
         begin = self._begin
@@ -141,13 +154,24 @@ class SharedCrawler:
         self._history = await self._thread(_history, self._out)
         return [
             Post(
-                config=config,
+                config=_placed(config, shard.number),
                 folder=shard_folder(self._out.absolute(), shard.number),
                 seams=replace(self._seams, shard=replace(shard, round=round_)),
                 begin=begin,
             )
             for config, shard in zip(share_out(self._config, count), shards, strict=True)
         ]
+
+    def _refuse_what_needs_all_folders(self, before: Common, shards: int) -> None:
+        """Refuse what is done before shards are put anywhere, where their folders may be on disks of their own."""
+        if before.shards != shards:
+            raise UsageError(
+                f"with snapshot.to the number of shards stays what it was: {before.shards};"
+                " to change it, bring the folder back with restore, and go on without, or with another place"
+            )
+        missing = [shard for shard in range(shards) if not shard_folder(self._out, shard).exists()]
+        if missing and self._begin.recrawl:
+            raise UsageError("recrawl needs the folders of all shards; bring them back with restore first")
 
     # using it
 
@@ -168,9 +192,8 @@ class SharedCrawler:
         finally:
             telling.cancel()
             await asyncio.wait([telling])
-        self._report = report = self._merged(driver.reports, ending)
-        await self._thread(self._write, report)
-        return report
+        self._report = await self._thread(self._write, self._merged(driver.reports, ending))
+        return self._report
 
     def stop(self, reason: str = "asked to stop") -> None:
         """End soon: start no further fetch, give those in flight five seconds, commit, return."""
@@ -221,10 +244,31 @@ class SharedCrawler:
             history=self._history,
         )
 
-    def _write(self, report: Report) -> None:
+    def _write(self, report: Report) -> Report:
+        """Put the report into the folder, and both where they cannot be lost; return it as it is then."""
+        self._write_forms(report)
+        try:
+            self._folder.snapshot()
+        except StoreUnreachable as error:
+            _log.warning("the last snapshot of the whole failed: %s", error)
+            if report.snapshot is not None:
+                told = msgspec.structs.replace(report.snapshot, complete=False, trouble=str(error))
+                report = msgspec.structs.replace(report, snapshot=told)
+                self._write_forms(report)
+        return report
+
+    def _write_forms(self, report: Report) -> None:
         from crawler.report.page.page import html  # noqa: PLC0415  -- 20 ms, of use at the end only
 
         self._folder.write_reports({REPORT: encode(report), PAGE: html(report)})
+
+
+def _placed(config: Config, shard: int) -> Config:
+    """Give a shard a place of its own for its snapshots."""
+    if not config.snapshot.to:
+        return config
+    place = msgspec.structs.replace(config.snapshot, to=shard_place(config.snapshot.to, shard))
+    return msgspec.structs.replace(config, snapshot=place)
 
 
 async def _story(part: Part) -> Report | None:

@@ -3,9 +3,9 @@
 Theory of operation
 -------------------
 One task per shard calls its ``run``, and calls it again when the shard has died and come back.
-One task deals out the seeds. The main task looks at all shards a few times a second: such a wave is what the end is
-found by (:mod:`crawler.core.ending`), what limits are shared out by (:mod:`crawler.core.sharing`),
-and what the live line shows.
+One task deals out the seeds (:mod:`crawler.cluster.seeds`). The main task looks at all shards a few times a second:
+such a wave is what the end is found by (:mod:`crawler.core.ending`), what limits are shared out by
+(:mod:`crawler.core.sharing`), and what the live line shows.
 Nothing that the driver knows is needed after its death: the next run finds everything in the shards' folders.
 """
 
@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from crawler.cluster.link import Bounds, Look, Part, Unreachable
 from crawler.cluster.outlook import Outlook
+from crawler.cluster.seeds import DealSeeds
 from crawler.config import Limits
 from crawler.core.ending import Sight, Waves
 from crawler.core.shards import Assignment, Territory
 from crawler.core.sharing import LEAST_BYTES, Allowance
 from crawler.core.tally import Tally
-from crawler.core.url import seed_url
-from crawler.engine import seed_batches
 from crawler.report.report import Ending, Report
 
 T = TypeVar("T")
@@ -37,6 +36,8 @@ LOOK_EVERY = 0.25
 """Seconds from one wave to the next while shards are at work."""
 SILENT = 120.0
 """Seconds after which something is said of a shard that does not answer."""
+LAST_TRIES = 3
+"""Snapshots of a shard that must have failed one after another for the crawl to end without them."""
 _LOOK_SOON = 0.02
 """...and when all were idle."""
 
@@ -53,16 +54,13 @@ class Driver:
 
     def __init__(self, parts: Sequence[Part], assignment: Assignment, limits: Limits, outlook: Outlook) -> None:
         self._parts = parts
-        self._territory = Territory(assignment, 0)
         self._limits = limits
         self._outlook = outlook
         self._pages = Allowance(limits.max_pages, len(parts)) if limits.max_pages else None
         self._bytes = Allowance(limits.max_bytes, len(parts), least=LEAST_BYTES) if limits.max_bytes else None
-        self.tally = Tally()
-        """Of the seeds."""
+        self._seeds = DealSeeds(parts, Territory(assignment, 0), until=self._is_ending)
         self.reason = ""
         self._waves = Waves()
-        self._sown = False
         self._ending: Ending | None = None
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,7 +76,7 @@ class Driver:
         """
         loop = asyncio.get_running_loop()
         self._runs = [loop.create_task(self._keep_running(shard)) for shard in range(len(self._parts))]
-        sowing = loop.create_task(self._sow(seeds))
+        sowing = loop.create_task(self._seeds.deal(seeds))
         tasks: list[asyncio.Task[Any]] = [*self._runs, sowing]
         for task in tasks:
             task.add_done_callback(lambda _: self._changed.set())
@@ -90,6 +88,11 @@ class Driver:
                 self._timer.cancel()
             await _gone(tasks)
         return self._ending or Ending.COMPLETE
+
+    @property
+    def tally(self) -> Tally:
+        """What was made of the seeds."""
+        return self._seeds.tally
 
     def stop(self, reason: str) -> None:
         """Let all shards end soon."""
@@ -105,11 +108,14 @@ class Driver:
                 await self._tell_end()
             looks = await self._wave()
             self._outlook.see(looks)
+            self._seeds.see(looks)
             if self._timer is None and any(looks):
                 self._start_timer()
             if self._ending is None:
                 await self._judge(looks)
-            await self._pause(_LOOK_SOON if all(look is not None and look.idle for look in looks) else LOOK_EVERY)
+            await self._pause(
+                _LOOK_SOON if all(look and _rests(look, given_up=False) for look in looks) else LOOK_EVERY
+            )
 
     def _start_timer(self) -> None:
         """Count the time that the crawl may take, from when the first shard is at work."""
@@ -130,10 +136,15 @@ class Driver:
 
     async def _judge(self, looks: Sequence[Look | None]) -> None:
         """Find out if the crawl has ended, or may not go on; else give the shards what they are short of."""
-        sights = [Sight(look.idle, look.sent, look.received) if look else None for look in looks]
-        if self._waves.see(sights) and self._sown:
+        given_up = any(look is not None and look.failing >= LAST_TRIES for look in looks)
+        sights = [
+            Sight(_rests(look, given_up=given_up), look.process, look.commits) if look else None for look in looks
+        ]
+        if self._waves.see(sights) and self._seeds.sown and (self._seeds.kept or given_up):
             self._end(Ending.COMPLETE, "")
             return
+        if all(look is not None and look.idle and not look.waiting for look in looks):
+            await self._keep(looks)
         pages, received = (sum(getattr(look, what) for look in looks if look) for what in ("pages", "bytes"))
         if any(look is None or not look.idle for look in looks):
             if self._bytes and received >= self._bytes.total:
@@ -145,8 +156,16 @@ class Driver:
                 continue
             if look.starved:
                 await self._feed(shard, look, looks)
-            if self._sown and not look.sown:  # it was killed just when it had been told
+            if self._seeds.sown and not look.sown:  # it was killed just when it had been told
                 await _or_none(self._parts[shard].all_sown())
+
+    async def _keep(self, looks: Sequence[Look | None]) -> None:
+        """Ask shards to keep what would be undone if their folders were lost: only that stands in the way of the end.
+
+        It is asked in vain where one that was not looked at at the same moment is at work again by now.
+        """
+        behind = [part for part, look in zip(self._parts, looks, strict=True) if look and look.kept != look.commits]
+        await asyncio.gather(*(_or_none(part.keep()) for part in behind))
 
     async def _feed(self, shard: int, look: Look, looks: Sequence[Look | None]) -> None:
         """Let a shard that has used up its share go on, if need be at the cost of others that have not."""
@@ -194,14 +213,15 @@ class Driver:
 
     async def _keep_running(self, shard: int) -> Report:
         """Run a shard to its end, from its folder again if it dies on the way."""
-        warn_at = asyncio.get_running_loop().time() + SILENT
+        warn_at, again = asyncio.get_running_loop().time() + SILENT, False
         while True:
             if (now := asyncio.get_running_loop().time()) > warn_at:
                 warn_at = now + SILENT
                 _log.warning("shard %d does not answer; the crawl waits until the cluster has a place for it", shard)
             try:
-                return await self._parts[shard].run(self._bounds(shard), sown=self._sown)
+                return await self._parts[shard].run(self._bounds(shard), sown=self._seeds.sown, again=again)
             except Unreachable:
+                again = True
                 if self._outlook.lost(shard):
                     warn_at = asyncio.get_running_loop().time() + SILENT
                 await asyncio.sleep(AGAIN)
@@ -219,36 +239,20 @@ class Driver:
             self._ending, self.reason = ending, reason
             self._changed.set()
 
-    # the seeds
+    def _is_ending(self) -> bool:
+        return self._ending is not None
 
-    async def _sow(self, seeds: Iterable[str] | AsyncIterable[str]) -> None:
-        async for some in seed_batches(seeds):
-            by_owner: dict[int, list[str]] = {}
-            for seed in some:
-                try:
-                    url = seed_url(seed)
-                except ValueError as error:
-                    self.tally.bad_seed(str(error))
-                else:
-                    by_owner.setdefault(self._territory.owner(url), []).append(url)
-            await asyncio.gather(*(self._deal(owner, urls) for owner, urls in by_owner.items()))
-        await asyncio.gather(*(self._until_heard(part.all_sown) for part in self._parts))
-        self._sown = True
-        self._changed.set()
 
-    async def _deal(self, owner: int, urls: Sequence[str]) -> None:
-        sown = await self._until_heard(lambda: self._parts[owner].sow(urls))
-        if sown is not None:
-            self.tally.sown(len(urls), sown.known, {})
+def _rests(look: Look, *, given_up: bool) -> bool:
+    """Tell whether nothing is left to do for a shard.
 
-    async def _until_heard(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """Make a call again and again until it is answered; None if the crawl is to end."""
-        while self._ending is None:
-            try:
-                return await call()
-            except Unreachable:
-                await asyncio.sleep(AGAIN)
-        return None
+    Args:
+        look: at it.
+        given_up: whether the store of snapshots does not answer: then what was committed has to do.
+    """
+    if not look.idle or look.waiting:
+        return False
+    return given_up or (not look.heard and look.kept == look.commits)
 
 
 def _spent(look: Look, used: str) -> int:

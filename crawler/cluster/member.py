@@ -1,32 +1,31 @@
-"""A shard of a shared crawl: the crawl of a single machine, and beside it one task that sends what is for others."""
+"""A shard of a shared crawl: the crawl of a single machine, and beside it a courier that sends what is for others."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
 from crawler.api import Crawler
-from crawler.cluster.link import Beginning, Bounds, Look, Peer, Sown, Unreachable
+from crawler.cluster.courier import AGAIN, Courier
+from crawler.cluster.link import Batch, Beginning, Bounds, Look, Peer, Sown, Unreachable
 from crawler.config import Config
-from crawler.core.exchange import MOST_URLS, Parcel, batch, due
+from crawler.core.exchange import Parcel, Receipt
 from crawler.core.shards import Shard
 from crawler.engine import Engine, Share
-from crawler.errors import FolderBusy, UsageError
+from crawler.errors import FolderBusy, StoreUnreachable, UsageError
 from crawler.report.report import Report
 from crawler.seams import Seams
 
-AGAIN = 0.2
-"""Seconds until a shard that did not answer is tried again."""
 PATIENCE = 60.0
-"""Seconds that the process before this one is given to let go of the folder: it is dying, or thought dead."""
-_LOOK_EVERY = 0.05
-"""Seconds from one look at the outbox to the next."""
+"""Seconds that the process before this one is given to let go of the folder: it is dying, or thought dead.
+As many are given to the store of snapshots, if it does not answer when a shard is started again."""
 _GO_ON = Beginning()
 _parcels = msgspec.msgpack.Decoder(tuple[Parcel, ...])
 
@@ -56,33 +55,50 @@ class Member:
         self._share = Share()
         self._sown = asyncio.Event()
         self._crawler: Crawler | None = None
+        self._courier: Courier | None = None
+        self._process = ""
         self._running = asyncio.Lock()
         self._receiving = 0
-        self._exchanged = 0
         self._stopped = ""
+
+    @property
+    def crawler(self) -> Crawler | None:
+        """What crawls; None while nothing does."""
+        return self._crawler
 
     # for the driver
 
-    async def run(self, bounds: Bounds, *, sown: bool) -> Report:
+    async def run(self, bounds: Bounds, *, sown: bool, again: bool) -> Report:
         """See :class:`~crawler.cluster.link.Part`; called again while it runs, it waits for the end of the first."""
         if sown:
             self._sown.set()
         self._share.pages, self._share.bytes = bounds.pages, bounds.bytes
         async with self._running, AsyncExitStack() as opened:
-            crawler = await self._entered(opened)
+            crawler = await self._entered(opened, patient=again)
             crawler.share(self._share)
-            self._crawler = crawler
+            self._crawler, self._process = crawler, uuid4().hex
+            self._courier = courier = Courier(self._shard, self._peers, crawler.commit, self._is_idle, again=again)
+            if crawler.snapshots is not None:
+                crawler.snapshots.taken.append(courier.kept)
             try:
                 if self._stopped:
                     crawler.stop(self._stopped)
-                return await _beside(crawler.crawl(self._seeds()), self._send_on())
+                return await _beside(crawler.crawl(self._seeds()), courier.run())
             finally:
                 self._crawler = None
 
     async def sow(self, urls: Sequence[str]) -> Sown:
         """Make seeds known that belong to it."""
-        sown = await self._engine().sow(urls)
-        return Sown(known=sown.known, refused={str(outcome): count for outcome, count in sown.refused.items()})
+        engine, crawler, process = self._engine(), self._ready(), self._process
+        sown = await engine.sow(urls)
+        if self._sown.is_set():  # dealt once more, since they were lost: what others sent meanwhile was judged without
+            await crawler.commit.reconsider()
+        return Sown(
+            known=sown.known,
+            refused={str(outcome): count for outcome, count in sown.refused.items()},
+            process=process,
+            commits=crawler.commit.transactions,
+        )
 
     async def all_sown(self) -> None:
         """Take note that no more seeds will come."""
@@ -90,22 +106,27 @@ class Member:
 
     async def look(self) -> Look:
         """Tell how it stands."""
-        engine = self._engine()
-        standing = self._ready().commit.standing
-        if standing is None:
+        engine, crawler, courier = self._engine(), self._ready(), self._courier
+        commits, standing, snapshots = crawler.commit.transactions, crawler.commit.standing, crawler.snapshots
+        if standing is None or courier is None:
             raise Unreachable
         return Look(
             idle=engine.idle and not self._receiving,
             starved=engine.starved,
             sown=self._sown.is_set(),
+            process=self._process,
+            commits=commits,
+            kept=snapshots.kept if snapshots else commits,
+            failing=snapshots.failing if snapshots else 0,
             pages=engine.tally.pages,
             in_flight=engine.in_flight,
             bytes=engine.tally.bytes,
             sent=standing.sent,
             received=standing.received,
             waiting=standing.waiting.total(),
-            exchanged=self._exchanged,
-            progress=self._ready().progress(),
+            heard=standing.heard,
+            exchanged=courier.exchanged,
+            progress=crawler.progress(),
         )
 
     async def allow(self, bounds: Bounds) -> Bounds:
@@ -121,6 +142,11 @@ class Member:
         """Tell its run as it stands, as a report."""
         return self._ready().so_far()
 
+    async def keep(self) -> None:
+        """See to it that what has become durable is not undone if the folder is lost, and that soon."""
+        if (snapshots := self._ready().snapshots) is not None:
+            snapshots.soon()
+
     async def finish(self) -> None:
         """Take note that the whole crawl has ended."""
         self._share.expecting = False
@@ -135,21 +161,31 @@ class Member:
 
     # for the other shards
 
-    async def receive(self, sender: int, run: int, parcels: bytes) -> None:
-        """Commit what a shard has for this one. When this returns, the sender may forget it."""
+    async def receive(self, sender: int, run: int, batch: Batch) -> Receipt:
+        """Commit what a shard has for this one, and tell how much it has of that."""
         if run != self._shard.run:
             raise UsageError(f"shard {sender} is still in run {run}, and this is run {self._shard.run}")
         self._receiving += 1  # until its URLs are known to the engine, this shard is not idle
         try:
-            await self._ready().commit.receive(sender, _parcels.decode(parcels))
+            return await self._ready().commit.receive(sender, batch.life, batch.after, _parcels.decode(batch.parcels))
         finally:
             self._receiving -= 1
 
+    async def told(self, owner: int, run: int, life: int, receipt: Receipt) -> None:
+        """Take note of how much a shard has of what this one had for it."""
+        commit = self._ready().commit
+        if run != self._shard.run:
+            return
+        if life != commit.life:
+            receipt = Receipt(receipt.life, 0, 0)
+        await commit.told(owner, receipt)
+
     # inside
 
-    async def _entered(self, opened: AsyncExitStack) -> Crawler:
+    async def _entered(self, opened: AsyncExitStack, *, patient: bool) -> Crawler:
         """Enter a crawler, once the process that held the folder before is gone."""
         deadline = time.monotonic() + PATIENCE
+        passing = (FolderBusy, StoreUnreachable) if patient else (FolderBusy,)
         while True:
             begin = self._begin
             crawler = Crawler(
@@ -157,10 +193,13 @@ class Member:
             )
             try:
                 return await opened.enter_async_context(crawler)
-            except FolderBusy:
+            except passing:
                 if time.monotonic() > deadline:
                     raise
             await asyncio.sleep(AGAIN)
+
+    def _is_idle(self) -> bool:
+        return self._crawler is not None and self._crawler.engine is not None and self._crawler.engine.idle
 
     async def _seeds(self) -> AsyncIterator[str]:
         """Give the engine no seed, but let it know when all have been dealt out."""
@@ -179,51 +218,6 @@ class Member:
         if engine is None:
             raise Unreachable
         return engine
-
-    # what is for others
-
-    async def _send_on(self) -> None:
-        """Send what waits in the outbox, to each shard one batch at a time, until cancelled."""
-        began: dict[int, float] = {}
-        async with asyncio.TaskGroup() as sending:
-            under_way: dict[int, asyncio.Task[None]] = {}
-            while True:
-                await asyncio.sleep(_LOOK_EVERY)
-                now = time.monotonic()
-                for owner, urls in self._waiting().items():
-                    if not urls:
-                        began.pop(owner, None)
-                    elif not ((task := under_way.get(owner)) and not task.done()):
-                        oldest = began.setdefault(owner, now)
-                        if not due(urls, oldest, now, idle=self._engine().idle):
-                            del began[owner]
-                            under_way[owner] = sending.create_task(self._send(owner))
-
-    def _waiting(self) -> Mapping[int, int]:
-        with suppress(Unreachable):
-            standing = self._ready().commit.standing
-            if standing is not None:
-                return standing.waiting
-        return {}
-
-    async def _send(self, owner: int) -> None:
-        commit = self._ready().commit
-        while parcels := batch(await commit.parcels(owner)):
-            await self._delivered(owner, msgspec.msgpack.encode(parcels))
-            await commit.delivered(owner, parcels[-1].number)
-            if self._waiting().get(owner, 0) < MOST_URLS:
-                return  # what has come meanwhile waits for more
-
-    async def _delivered(self, owner: int, parcels: bytes) -> None:
-        """Send some parcels again and again until the other shard has committed them."""
-        while True:
-            try:
-                await self._peers[owner].receive(self._shard.number, self._shard.run, parcels)
-            except Unreachable:
-                await asyncio.sleep(AGAIN)
-            else:
-                self._exchanged += len(parcels)
-                return
 
 
 async def _beside(crawl: Coroutine[Any, Any, Report], other: Coroutine[Any, Any, None]) -> Report:

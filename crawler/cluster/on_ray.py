@@ -26,8 +26,9 @@ import ray
 import ray.exceptions
 
 from crawler.cluster.crawl import Post
-from crawler.cluster.link import Bounds, Look, Part, Sown, Unreachable
+from crawler.cluster.link import Batch, Bounds, Look, Part, Sown, Unreachable
 from crawler.cluster.member import Member
+from crawler.core.exchange import Receipt
 from crawler.errors import CrawlerError, UsageError
 from crawler.executors import Threads
 from crawler.report.report import Report
@@ -92,17 +93,22 @@ class RayPeer:
             raise answer
         return answer
 
-    async def receive(self, sender: int, run: int, parcels: bytes) -> None:
-        """See :class:`~crawler.cluster.link.Peer`."""
-        await self._call("receive", sender, run, parcels)
+    async def receive(self, sender: int, run: int, batch: Batch) -> Receipt:
+        """See :class:`~crawler.cluster.link.Peer`, as for what follows."""
+        receipt: Receipt = await self._call("receive", sender, run, batch)
+        return receipt
+
+    async def told(self, owner: int, run: int, life: int, receipt: Receipt) -> None:
+        """Tell how much a shard has."""
+        await self._call("told", owner, run, life, receipt)
 
 
 class RayPart(RayPeer):
     """A shard in an actor, as the driver sees it."""
 
-    async def run(self, bounds: Bounds, *, sown: bool) -> Report:
+    async def run(self, bounds: Bounds, *, sown: bool, again: bool) -> Report:
         """See :class:`~crawler.cluster.link.Part`, as for all that follows."""
-        report: Report = await self._call("run", bounds, sown=sown)
+        report: Report = await self._call("run", bounds, sown=sown, again=again)
         return report
 
     async def sow(self, urls: Sequence[str]) -> Sown:
@@ -128,6 +134,10 @@ class RayPart(RayPeer):
         """Ask for its run as a report."""
         report: Report | None = await self._call("so_far")
         return report
+
+    async def keep(self) -> None:
+        """Ask it to make durable for good what is durable."""
+        await self._call("keep")
 
     async def finish(self) -> None:
         """Tell that the whole crawl has ended."""

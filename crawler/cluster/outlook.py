@@ -48,7 +48,7 @@ class Outlook:
             restarts=self._restarts[shard],
             sent=look.sent if look else 0,
             received=look.received if look else 0,
-            waiting=look.waiting if look else 0,
+            waiting=look.waiting + look.heard if look else 0,
             exchanged=look.exchanged if look else 0,
         )
         if report is None:

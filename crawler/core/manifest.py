@@ -24,8 +24,11 @@ import msgspec
 
 VERSION = 1
 DATABASE = "crawl.db"
+SHARED = "cluster.json"
+"""What the shards of a crawl have in common, in the folder above theirs."""
+_STATES = (DATABASE, SHARED)
 _FILE = re.compile(
-    r"crawl\.db|pages\.jsonl|changes\.jsonl|report\.(?:json|html)|archive/crawl-[0-9-]{1,64}\.(?:warc\.gz|cdxj)"
+    r"crawl\.db|cluster\.json|pages\.jsonl|changes\.jsonl|report\.(?:json|html)|archive/crawl-[0-9-]{1,64}\.(?:warc\.gz|cdxj)"
 )
 _KEY = re.compile(r"[0-9]{10}/[A-Za-z0-9._-]{1,128}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127})?")
 _MANIFEST = re.compile(r"manifests/([0-9]{10})\.json")
@@ -64,16 +67,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     pieces: tuple[Piece, ...] = ()
 
     def files(self) -> dict[str, list[Piece]]:
-        """Return the pieces of each file, in order, the database last."""
+        """Return the pieces of each file, in order, and last the one without which the others do not count."""
         found: dict[str, list[Piece]] = {}
-        for piece in sorted(self.pieces, key=lambda one: (one.file == DATABASE, one.file, one.offset)):
+        for piece in sorted(self.pieces, key=lambda one: (one.file in _STATES, one.file, one.offset)):
             found.setdefault(piece.file, []).append(piece)
         return found
 
     @property
     def state(self) -> str:
         """What tells two snapshots apart: the object of the database; empty if there is none."""
-        return next((piece.key for piece in self.pieces if piece.file == DATABASE), "")
+        return next((piece.key for piece in self.pieces if piece.file in _STATES), "")
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is one of a crawl that several shards share, as a whole."""
+        return any(piece.file == SHARED for piece in self.pieces)
 
 
 def manifest_key(number: int) -> str:

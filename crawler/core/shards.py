@@ -69,6 +69,8 @@ class Shard:
     """Of the fingerprints: the same for all, so that URLs can move from one to another as they are stored."""
     round: int = 0
     """The round of the crawl that the run is to begin, if it is to begin one."""
+    life: int = 0
+    """Which of its lives this is, where its folder may be lost; see :mod:`crawler.core.exchange`."""
 
 
 class Territory:

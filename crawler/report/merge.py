@@ -17,7 +17,17 @@ import msgspec
 from crawler.core.bottleneck import Bottleneck
 from crawler.report.figures import count, plural
 from crawler.report.measured import Bucket, LedgerReport, Percentiles, Slot, StageReport, VerdictReport
-from crawler.report.report import HOSTS_LEFT, ChangesReport, Ending, Problem, Progress, Report, ShardReport, Totals
+from crawler.report.report import (
+    HOSTS_LEFT,
+    ChangesReport,
+    Ending,
+    Problem,
+    Progress,
+    Report,
+    ShardReport,
+    SnapshotReport,
+    Totals,
+)
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -94,6 +104,7 @@ def merge(parts: Sequence[Report], rows: Sequence[ShardReport], whole: Report) -
         left_hosts=_sum(parts, "left_hosts"),
         verdict=_verdict(parts),
         ledger=_ledger(parts),
+        snapshot=_snapshot(parts),
         shards=tuple(rows),
         skew=skew(rows),
     )
@@ -146,6 +157,22 @@ def _changes(parts: Sequence[Report]) -> ChangesReport:
         round=max((part.changes.round for part in parts), default=1),
         since=min(since) if since else None,
         **{name: sum(getattr(part.changes, name) for part in parts) for name in names},
+    )
+
+
+def _snapshot(parts: Sequence[Report]) -> SnapshotReport | None:
+    """Tell of the snapshots of all shards as of one, which is as old as the oldest of them."""
+    told = [part.snapshot for part in parts if part.snapshot is not None]
+    if not told:
+        return None
+    taken = [one.taken_at for one in told if one.taken_at is not None]
+    return SnapshotReport(
+        place=told[0].place.rpartition("/")[0],
+        number=0,
+        taken_at=min(taken) if len(taken) == len(told) else None,
+        complete=all(one.complete for one in told),
+        trouble=next((one.trouble for one in told if one.trouble), ""),
+        **{name: sum(getattr(one, name) for one in told) for name in ("pages", "behind", "taken", "failed", "sent")},
     )
 
 

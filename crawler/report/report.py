@@ -121,8 +121,9 @@ class SnapshotReport(Record, frozen=True, kw_only=True):
 
     place: str
     number: int
+    """0 if several shards have snapshots of their own."""
     taken_at: float | None = None
-    """None if none has been taken."""
+    """None if none has been taken, or not of each shard; of several shards, the oldest counts."""
     pages: int = 0
     """Finished URLs that it has, of all runs of the folder."""
     behind: int = 0

@@ -101,7 +101,8 @@ def _snapshot(report: Report) -> Iterator[str]:
         return
     place = printable(snapshot.place, limit=URL_SHOWN)
     if snapshot.complete:
-        yield f"Snapshot {count(snapshot.number)} in {place} has all of it"
+        which = f"Snapshot {count(snapshot.number)}" if snapshot.number else "The last snapshot of each shard"
+        yield f"{which} in {place} has all of it"
     elif snapshot.taken_at is None:
         yield f"No snapshot has reached {place}"
     else:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crawler.config import Config
-from crawler.core.exchange import Parcel
+from crawler.core.exchange import Heard, Parcel, Receipt
 from crawler.core.host_queues import Again, Want
 from crawler.core.ledger import Stage
+from crawler.core.manifest import SHARED
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Page
 from crawler.core.tally import Tally
@@ -26,7 +27,7 @@ from crawler.seams import Seams
 from crawler.storage.attempt import Attempt
 from crawler.storage.earlier import EarlierArchive
 from crawler.storage.exchange import Standing
-from crawler.storage.folder import SHARED, Folder
+from crawler.storage.folder import Folder
 from crawler.storage.frontier import Sown, StoredHost
 from crawler.storage.frozen import Frozen
 from crawler.storage.journal import Journal, Robots
@@ -178,18 +179,29 @@ class Commit:
         """The counts of the exchange with other shards, as of the last commit; None where there are none."""
         return self._journal.exchange.standing if self._journal.exchange else None
 
-    async def receive(self, sender: int, parcels: Sequence[Parcel]) -> None:
-        """Take parcels of another shard, and let what is new be crawled."""
-        for url in await self._other(self._journal.receive, sender, parcels):
-            self._queued(url)
+    @property
+    def life(self) -> int:
+        """Which of its lives a shard is in; 0 where its folder cannot be lost."""
+        return self._journal.exchange.life if self._journal.exchange else 0
 
-    async def parcels(self, owner: int) -> tuple[Parcel, ...]:
-        """Return what waits longest for another shard: a batch, or somewhat more."""
+    async def receive(self, sender: int, life: int, after: int, parcels: Sequence[Parcel]) -> Receipt:
+        """Take parcels of another shard, and let what is new be crawled; see :meth:`Journal.receive`."""
+        receipt, queued = await self._other(self._journal.receive, sender, life, after, parcels)
+        for url in queued:
+            self._queued(url)
+        return receipt
+
+    async def parcels(self, owner: int) -> tuple[int, tuple[Parcel, ...]]:
+        """Return what another shard has not heard yet: a batch, or somewhat more, and what it comes after."""
         return await self._other(self._journal.parcels, owner)
 
-    async def delivered(self, owner: int, last: int) -> None:
-        """Let go of the parcels, up to a number, that another shard has committed."""
-        await self._other(self._journal.delivered, owner, last)
+    async def told(self, owner: int, receipt: Receipt) -> None:
+        """Let go of the parcels that another shard has for good."""
+        await self._other(self._journal.told, owner, receipt)
+
+    async def heard(self) -> Mapping[int, Heard]:
+        """Return how far this shard has heard each other one."""
+        return await self._thread(self._journal.heard)
 
     async def recall(self, tally: Tally) -> None:
         """Count what was finished in this run of a shared crawl before this process began."""

@@ -19,6 +19,7 @@ from crawler.errors import StoreUnreachable
 from crawler.executors import Threads
 from crawler.report.report import SnapshotReport
 from crawler.stages.commit import Begin, Commit
+from crawler.storage.frozen import Frozen
 from crawler.storage.object_store import ObjectStore
 from crawler.storage.snapshots import Abandoned, Snapshots
 
@@ -37,20 +38,26 @@ class TakeSnapshots:
         folder: the output folder.
         thread: one thread of its own.
         now: Unix seconds, by a clock that is never set back.
+        shard: whether the folder is that of a shard, see :class:`Snapshots`.
 
     Raises:
         ConfigError, UsageError: the place is none, or the extra is not installed.
     """
 
-    def __init__(self, settings: Snapshot, folder: Path, thread: Threads, now: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: Snapshot, folder: Path, thread: Threads, now: Callable[[], float], *, shard: bool = False
+    ) -> None:
         self._settings = settings
-        self._snapshots = Snapshots(ObjectStore(settings.to, settings.endpoint), folder, keep=settings.keep)
+        store = ObjectStore(settings.to, settings.endpoint)
+        self._snapshots = Snapshots(store, folder, keep=settings.keep, shard=shard)
         self._thread = thread
         self._now = now
         self._again = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._commit: Commit | None = None
         self._stopping = False
+        self.taken: list[Callable[[Frozen], None]] = []
+        """Told, on the loop, what the store has by now, each time that it has more."""
         self._seen = -1
         self._taken = self._failed = self._failed_now = 0
         self._trouble = ""
@@ -63,9 +70,31 @@ class TakeSnapshots:
         """
         await self._thread(lambda: self._snapshots.begin(fresh=begin is Begin.FRESH))
 
+    @property
+    def url(self) -> str:
+        """The place, as it may be shown."""
+        return self._snapshots.url
+
+    @property
+    def claimed(self) -> int:
+        """The number with which the place was claimed, higher each time."""
+        return self._snapshots.claimed
+
+    @property
+    def kept(self) -> int:
+        """How often something had become durable in this run when the last snapshot was taken; -1 if none was."""
+        return self._seen
+
+    @property
+    def failing(self) -> int:
+        """How many attempts have failed since the last snapshot."""
+        return self._failed_now
+
     def start(self, commit: Commit, fail: Callable[[BaseException], None]) -> None:
         """Take snapshots from now on; ``fail`` is told why the crawl cannot go on, if that comes about."""
         self._commit = commit
+        if commit.known and not self._snapshots.newest.pieces:
+            self._again.set()  # what an earlier run left is nowhere else yet
         commit.committed.append(self._committed)
         self._task = asyncio.get_running_loop().create_task(self._keep_up())
 
@@ -74,6 +103,11 @@ class TakeSnapshots:
                 fail(error)
 
         self._task.add_done_callback(ended)
+
+    def soon(self) -> None:
+        """Take one now if there is anything new, unless the store has failed: then in its turn."""
+        if not self._failed_now:
+            self._again.set()
 
     async def last(self, *, patient: bool = True) -> None:
         """Take the last one, of all there is; ``patient`` if a store that does not answer is asked again."""
@@ -93,7 +127,7 @@ class TakeSnapshots:
         newest, commit = self._snapshots.newest, self._commit
         assert commit is not None  # noqa: S101  -- it was started
         return SnapshotReport(
-            place=self._snapshots.url,
+            place=self.url,
             number=newest.number,
             taken_at=newest.taken_at or None,
             pages=newest.pages,
@@ -148,6 +182,8 @@ class TakeSnapshots:
             copy = await self._thread(self._snapshots.copy, frozen)
         await self._thread(self._snapshots.take, frozen, copy)
         self._seen = transactions
+        for told in self.taken:
+            told(frozen)
 
     async def _stop(self) -> None:
         """End the taking in the background; what is under way comes to its end."""

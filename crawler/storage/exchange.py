@@ -1,24 +1,25 @@
 """What a shard has for others and has had from them: the outbox, the inbox, and the pages of others that led here.
 
 The outbox is written in the transaction of the page whose outlinks are in it, and a parcel leaves it when the shard
-that it is for has committed its URLs. So a URL is in a frontier or in an outbox at every instant, whoever is killed.
+that it is for has its URLs for good (see :mod:`crawler.core.exchange`). So a URL is in a frontier or in an outbox at
+every instant, whoever is killed.
 The inbox holds the number of the last parcel that came from each shard, written with the URLs that were in it:
 a parcel that comes again is known.
 
-The counts by which the end is found are those of a run. When a run begins, what lies in the outbox counts as sent in
-it, since all of it is still to be received.
+Parcels are counted by run. When a run begins, what lies in the outbox counts as sent in it, since all of it is still
+to be received.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from crawler.config import UNLIMITED_DEPTH
-from crawler.core.exchange import Link, Parcel
+from crawler.core.exchange import Heard, Link, Parcel, Receipt, Way
 from crawler.core.fingerprint import fingerprint
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.seen import Seen
@@ -38,19 +39,23 @@ CREATE TABLE IF NOT EXISTS outbox (
     urls INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS outgoing ON outbox (owner, number);
-CREATE TABLE IF NOT EXISTS inbox (
-    sender INTEGER PRIMARY KEY,
-    last INTEGER NOT NULL,              -- the number of the last parcel
-    parcels INTEGER NOT NULL            -- that were received in this run
-);
 CREATE TABLE IF NOT EXISTS elsewhere (  -- pages of other shards; their rows are known by negative numbers
     id INTEGER PRIMARY KEY,
     url TEXT NOT NULL,
     chain TEXT NOT NULL
 );
 """
+_INBOX = """
+CREATE TABLE inbox (                    -- of one run
+    sender INTEGER PRIMARY KEY,
+    life INTEGER NOT NULL,              -- the last one of the sender that was heard of
+    last INTEGER NOT NULL,              -- the number of its last parcel
+    parcels INTEGER NOT NULL            -- that were received
+)
+"""
 _MOST_AT_ONCE = 500
 """Parcels looked at to make up a batch."""
+_UNKNOWN = Way()
 _chain = msgspec.json.Decoder(tuple[str, ...])
 _links = msgspec.json.Decoder(tuple[Link, ...])
 
@@ -88,7 +93,9 @@ class Standing:
     sent: int
     received: int
     waiting: Counter[int]
-    """URLs in the outbox, by the shard that they are for."""
+    """URLs in the outbox that have not been heard, by the shard that they are for."""
+    heard: int
+    """URLs in the outbox that have been heard, but are not kept."""
 
 
 class Exchange:
@@ -113,6 +120,7 @@ class Exchange:
         self._open: dict[int, list[Link]] = {}
         self._rows: list[tuple[object, ...]] = []
         self._pages: list[tuple[object, ...]] = []
+        self._ways: dict[int, Way] = {}
         prepare(database, shard.key)
         with database.transaction():
             self._begin_run()
@@ -128,7 +136,8 @@ class Exchange:
         (page,) = execute("SELECT ifnull(max(id), 0) FROM page").fetchone()
         for (virtual,) in execute("SELECT DISTINCT shard FROM outbox").fetchall():
             execute("UPDATE outbox SET owner = ? WHERE shard = ?", (self._territory.owner_of(virtual), virtual))
-        execute("DELETE FROM inbox")
+        execute("DROP TABLE IF EXISTS inbox")
+        execute(_INBOX)
         self._connection.executemany(
             "INSERT OR REPLACE INTO setting VALUES (?, ?)",
             [("run", run), ("run_unsent", last - waiting), ("run_page", page)],
@@ -144,11 +153,17 @@ class Exchange:
         (self._received,) = read("SELECT ifnull(sum(parcels), 0) FROM inbox").fetchone()
         (self._page,) = read("SELECT ifnull(min(id), 0) FROM elsewhere").fetchone()
         self._waiting = Counter[int](dict(read("SELECT owner, sum(urls) FROM outbox GROUP BY owner").fetchall()))
+        self._unkept = 0
         self._note()
 
     def _note(self) -> None:
-        self.standing = Standing(self._last - self._unsent, self._received, self._waiting.copy())
+        self.standing = Standing(self._last - self._unsent, self._received, self._waiting.copy(), self._unkept)
         """As of the last commit; may be read from any thread."""
+
+    @property
+    def life(self) -> int:
+        """Which of its lives the shard is in; 0 where what is committed cannot be lost."""
+        return self._shard.life
 
     # going out
 
@@ -176,39 +191,70 @@ class Exchange:
             self._rows.append(row)
         self._open.clear()
 
-    def parcels(self, owner: int) -> tuple[Parcel, ...]:
-        """Return what waits longest for a shard, in the order of its numbers: a batch, or somewhat more."""
+    def parcels(self, owner: int) -> tuple[int, tuple[Parcel, ...]]:
+        """Return what a shard has not heard yet, in the order of its numbers: a batch, or somewhat more.
+
+        Before it, the number of the parcel that it comes after.
+        """
+        after = self._way(owner).heard
         rows = self._connection.execute(
-            "SELECT number, shard, via, chain, links FROM outbox WHERE owner = ? ORDER BY number LIMIT ?",
-            (owner, _MOST_AT_ONCE),
+            "SELECT number, shard, via, chain, links FROM outbox"
+            " WHERE owner = ? AND number > ? ORDER BY number LIMIT ?",
+            (owner, after, _MOST_AT_ONCE),
         )
-        return tuple(
+        return after, tuple(
             Parcel(number, virtual, via, _chain.decode(chain), _links.decode(links))
             for number, virtual, via, chain, links in rows
         )
 
-    def delivered(self, owner: int, last: int) -> None:
-        """Let go of what a shard has committed: all up to a number."""
-        gone = "FROM outbox WHERE owner = ? AND number <= ?"
-        (urls,) = self._connection.execute(f"SELECT ifnull(sum(urls), 0) {gone}", (owner, last)).fetchone()
-        self._connection.execute(f"DELETE {gone}", (owner, last))
-        self._waiting[owner] -= urls
+    def told(self, owner: int, receipt: Receipt) -> bool:
+        """Take note of what a shard has; tell whether some of it may be let go of."""
+        before = self._way(owner)
+        now = self._ways[owner] = before.told(receipt)
+        low, high = sorted((before.heard, now.heard))
+        if low < high:
+            urls = self._urls(owner, low, high) if before.heard < now.heard else -self._urls(owner, low, high)
+            self._waiting[owner] -= urls
+            self._unkept += urls
+            self._note()
+        return now.kept > before.kept
+
+    def let_go(self, owner: int) -> None:
+        """Let go of what a shard has for good."""
+        kept = self._way(owner).kept
+        self._unkept -= self._urls(owner, 0, kept)
+        self._connection.execute("DELETE FROM outbox WHERE owner = ? AND number <= ?", (owner, kept))
+
+    def _way(self, owner: int) -> Way:
+        return self._ways.get(owner, _UNKNOWN)
+
+    def _urls(self, owner: int, above: int, upto: int) -> int:
+        """Count the URLs in some parcels for a shard."""
+        total = "SELECT ifnull(sum(urls), 0) FROM outbox WHERE owner = ? AND number > ? AND number <= ?"
+        (urls,) = self._connection.execute(total, (owner, above, upto)).fetchone()
+        return int(urls)
 
     # coming in
 
-    def last_of(self, sender: int) -> int:
-        """Return the number of the last parcel that came from a shard in this run."""
-        row = self._connection.execute("SELECT last FROM inbox WHERE sender = ?", (sender,)).fetchone()
-        return row[0] if row else 0
+    def heard(self) -> Mapping[int, Heard]:
+        """Return what is remembered of each sender in this run."""
+        rows = self._connection.execute("SELECT sender, life, last FROM inbox")
+        return {sender: Heard(life, last) for sender, life, last in rows}
 
-    def heard(self, sender: int, parcels: Sequence[Parcel]) -> None:
-        """Note that parcels have come; not one of them again."""
+    def heard_of(self, sender: int) -> Heard:
+        """Return what is remembered of a sender in this run."""
+        row = self._connection.execute("SELECT life, last FROM inbox WHERE sender = ?", (sender,)).fetchone()
+        return Heard(*row) if row else Heard()
+
+    def remember(self, sender: int, heard: Heard, parcels: int) -> Receipt:
+        """Note how far a sender has been heard, and that so many new parcels have come; return the receipt for it."""
         self._connection.execute(
-            "INSERT INTO inbox VALUES (?, ?, ?) ON CONFLICT (sender) DO UPDATE"
-            " SET last = excluded.last, parcels = parcels + excluded.parcels",
-            (sender, parcels[-1].number, len(parcels)),
+            "INSERT INTO inbox VALUES (?, ?, ?, ?) ON CONFLICT (sender) DO UPDATE"
+            " SET life = excluded.life, last = excluded.last, parcels = parcels + excluded.parcels",
+            (sender, heard.life, heard.last, parcels),
         )
-        self._received += len(parcels)
+        self._received += parcels
+        return Receipt(self.life, heard.last, 0 if self.life else heard.last)
 
     def page(self, parcel: Parcel) -> CrawlURL | None:
         """Return the page that a parcel comes from, as a source; None if it comes from a robots.txt."""

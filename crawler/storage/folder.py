@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from crawler.core.manifest import SHARED
 from crawler.errors import FolderUnusable
 from crawler.storage import database
 from crawler.storage.database import CHANGE_LOG, PAGE_LOG, sync_folder
@@ -13,8 +14,6 @@ from crawler.storage.whole_file import write_whole
 
 REPORT = "report.json"
 PAGE = "report.html"
-SHARED = "cluster.json"
-"""What the shards of a crawl have in common, in the folder above theirs."""
 _OURS = (
     database.NAME,
     f"{database.NAME}-wal",
@@ -28,7 +27,8 @@ _OURS = (
     REPORT,
     PAGE,
 )
-_LOST = "lost"
+LOST = "lost"
+"""Begins the name of a folder to which a run was moved whose state is of no use any more."""
 _BEFORE = "before"
 
 
@@ -51,18 +51,18 @@ class Folder:
         self._lock = FolderLock(path, fenced=fenced)
         if fresh:
             try:
-                self._move_aside(_BEFORE, int(now))
+                move_aside(path, _BEFORE, int(now))
             except BaseException:
                 self._lock.release()
                 raise
 
     def give_up_state(self, now: float) -> None:
         """Move a run aside whose state is of no use any more, to ``lost-STAMP/``; its archive may still be read."""
-        self._move_aside(_LOST, int(now))
+        move_aside(self.path, LOST, int(now))
 
     def lost_runs(self) -> list[Path]:
         """Return the folders of such runs, oldest first."""
-        return sorted(self.path.glob(f"{_LOST}-[0-9]*"))
+        return sorted(self.path.glob(f"{LOST}-[0-9]*"))
 
     def write_reports(self, reports: Mapping[str, bytes]) -> None:
         """Replace each report by a new one, whole.
@@ -82,24 +82,28 @@ class Folder:
         """Let other crawls in."""
         self._lock.release()
 
-    def _move_aside(self, why: str, stamp: int) -> None:
-        """Move what an earlier run wrote to ``WHY-STAMP/``, its database first: without it, nothing else counts."""
-        old = [self.path / name for name in _OURS if (self.path / name).exists()]
-        old += self.path.glob("shard-[0-9]*")
-        if not old:
-            return
-        try:
-            aside = self._free_name(why, stamp)
-            aside.mkdir()
-            for one in old:
-                one.rename(aside / one.name)
-            sync_folder(self.path)
-        except OSError as error:
-            raise FolderUnusable(
-                f"the earlier run cannot be moved aside ({error.strerror})", where=str(self.path)
-            ) from error
 
-    def _free_name(self, why: str, stamp: int) -> Path:
-        while (aside := self.path / f"{why}-{stamp}").exists():
+def move_aside(folder: Path, why: str, stamp: int) -> None:
+    """Move what an earlier run wrote to ``WHY-STAMP/``, its database first: without it, nothing else counts.
+
+    Args:
+        folder: held by the caller.
+        why: begins the name of the folder that it is moved to.
+        stamp: Unix seconds.
+
+    Raises:
+        FolderUnusable: it cannot be moved.
+    """
+    old = [folder / name for name in _OURS if (folder / name).exists()]
+    old += folder.glob("shard-[0-9]*")
+    if not old:
+        return
+    try:
+        while (aside := folder / f"{why}-{stamp}").exists():
             stamp += 1
-        return aside
+        aside.mkdir()
+        for one in old:
+            one.rename(aside / one.name)
+        sync_folder(folder)
+    except OSError as error:
+        raise FolderUnusable(f"the earlier run cannot be moved aside ({error.strerror})", where=str(folder)) from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from crawler.core.exchange import Heard
 from crawler.storage.database import CHANGE_LOG, PAGE_LOG
 
 ARCHIVE = "archive/"
@@ -28,6 +29,8 @@ class Frozen:
     """Bytes of the database."""
     read: Callable[[int, int], bytes]
     """Offset and length → bytes of the database; to be called until it is thawed, from any thread."""
+    heard: Mapping[int, Heard] = field(default_factory=dict)
+    """Of a shard: how far it has heard each other one."""
 
 
 def path_of(name: str) -> str:

@@ -26,12 +26,12 @@ from msgspec import Struct
 
 from crawler import __version__
 from crawler.config import Config
-from crawler.core.exchange import Parcel, unheard
+from crawler.core.exchange import Heard, Parcel, Receipt
 from crawler.core.host_queues import Again, Want
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Held, Kind, Page, Place
 from crawler.core.tally import Tally
-from crawler.errors import StorageError, UsageError
+from crawler.errors import Overtaken, StorageError, UsageError
 from crawler.seams import Seams
 from crawler.storage.answers import NOWHERE, Answers, Stands
 from crawler.storage.archive import Archive
@@ -105,6 +105,7 @@ class Journal:
         self._synced = 0.0
         self.transactions = 0
         """Since it was opened; may be asked from any thread."""
+        self._frozen_at, self._lineage = -1, ""
         if folder is not None:
             _refuse_older(folder, config)
         with ExitStack() as opened:
@@ -209,19 +210,30 @@ class Journal:
         with self._writing(), self._transaction():
             return self.frontier.sow(urls)
 
-    def receive(self, sender: int, parcels: Sequence[Parcel]) -> list[CrawlURL]:
-        """Take parcels of another shard, those that have come before not again; return what is to be crawled."""
-        exchange = self._shared()
-        with self._writing(), self._transaction():
-            new = unheard(parcels, exchange.last_of(sender))
-            if new:
-                exchange.heard(sender, new)
-            return self.frontier.receive(new, exchange)
+    def receive(self, sender: int, life: int, after: int, parcels: Sequence[Parcel]) -> tuple[Receipt, list[CrawlURL]]:
+        """Take parcels of another shard, those that have come before not again; return what is to be crawled, too.
 
-    def delivered(self, owner: int, last: int) -> None:
-        """Let go of the parcels, up to a number, that another shard has committed."""
+        Raises:
+            Overtaken: the sender lives on elsewhere.
+        """
+        exchange = self._shared()
+        with self._database.refusing():
+            try:
+                heard, new = exchange.heard_of(sender).next(life, after, parcels)
+            except ValueError as error:
+                raise Overtaken(f"life {life} of shard {sender} {error}") from error
         with self._writing(), self._transaction():
-            self._shared().delivered(owner, last)
+            receipt = exchange.remember(sender, heard, len(new))
+            return receipt, self.frontier.receive(new, exchange)
+
+    def told(self, owner: int, receipt: Receipt) -> None:
+        """Let go of the parcels that another shard has for good."""
+        exchange = self._shared()
+        with self._database.refusing():
+            over = exchange.told(owner, receipt)
+        if over:
+            with self._writing(), self._transaction():
+                exchange.let_go(owner)
 
     def reconsider(self) -> list[CrawlURL] | None:
         """Take back refused URLs that now belong to the crawl, a part at a time; None when there is no more to ask.
@@ -252,22 +264,25 @@ class Journal:
         What stands in the folder's files now, as far as it counts, is the crawl as of this moment.
         """
         with self._writing():
-            self._archive.close_segment()
-            with self._transaction():
-                self._store_lengths()
-                lineage = self._database.lineage()
-            self._archive.committed()
+            if self._frozen_at != self.transactions:  # else nothing has changed since the last time
+                self._archive.close_segment()
+                with self._transaction():
+                    self._store_lengths()
+                    self._lineage = self._database.lineage()
+                self._archive.committed()
+                self._frozen_at = self.transactions
             size = self._database.freeze()
         assert self._folder is not None  # noqa: S101  -- without a folder nothing asks for this
         files = tuple(sorted((path_of(name), length) for name, (length, _) in self._files().items()))
         indexes = tuple(index_of(self._folder, name) for name, _ in files if name.startswith(ARCHIVE))
         return Frozen(
-            lineage=lineage,
+            lineage=self._lineage,
             at=time.time(),
             pages=self._pages.last,
             files=files + indexes,
             size=size,
             read=self._database.read,
+            heard=self.heard(),
         )
 
     def thaw(self) -> None:
@@ -310,10 +325,17 @@ class Journal:
         """Bytes that the folder takes, if a limit asks for that; may be asked from any thread."""
         return self._disk.used if self._disk is not None else 0
 
-    def parcels(self, owner: int) -> tuple[Parcel, ...]:
-        """Return what waits longest for another shard: a batch, or somewhat more."""
+    def parcels(self, owner: int) -> tuple[int, tuple[Parcel, ...]]:
+        """Return what another shard has not heard yet: a batch, or somewhat more; see :meth:`Exchange.parcels`."""
         with self._database.refusing():
             return self._shared().parcels(owner)
+
+    def heard(self) -> Mapping[int, Heard]:
+        """Return what is remembered of each shard that has sent something; nothing where there are none."""
+        if self.exchange is None:
+            return {}
+        with self._database.refusing():
+            return self.exchange.heard()
 
     def recall(self, tally: Tally) -> None:
         """Count what was finished in this run of a shared crawl before this process began."""

@@ -32,6 +32,10 @@ from crawler.storage.whole_file import write_whole
 NAME = "snapshot.json"
 _MOST_MANIFEST = 64 << 20
 _MOST_CLAIMS = 5
+_OTHER_KIND = {
+    True: "holds snapshots of a crawl that several shards share; go on with --cluster, or name another place",
+    False: "holds snapshots of a crawl without a cluster; name another place",
+}
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -50,16 +54,18 @@ class Manifests:
         store: the place.
         folder: the output folder.
         keep: different snapshots to keep, the newest ones.
+        shared: whether they are of a crawl that several shards share, as a whole.
 
     Raises (by every method):
         StoreUnreachable: the store does not answer, or refuses; a later call may succeed.
         Overtaken: another crawl has gone on from here.
     """
 
-    def __init__(self, store: ObjectStore, folder: Path, *, keep: int) -> None:
+    def __init__(self, store: ObjectStore, folder: Path, *, keep: int, shared: bool = False) -> None:
         self._store = store
         self._folder = folder
         self._keep = keep
+        self._shared = shared
         self._there: dict[int, Manifest] = {}
         self._unheard: Manifest | None = None
         self.writer = uuid4().hex
@@ -68,11 +74,17 @@ class Manifests:
         self.newest = Manifest(number=0, claim=0)
         """The newest one; may be asked from any thread."""
 
+    def is_ours(self, last: int) -> bool:
+        """Tell whether the folder has what the newest snapshot has, or more; also if there is none yet."""
+        return not last or self._held().manifests.get(last) == _digest(self.load(last)[1])
+
     def take_over(self, last: int, *, there: bool) -> None:
         """Write the newest manifest once more, under our name."""
         for _ in range(_MOST_CLAIMS):
             held = self._held()
             base, content = self.load(last) if last else (Manifest(number=0, claim=0), b"")
+            if base.pieces and base.shared != self._shared:
+                raise UsageError(_OTHER_KIND[base.shared], where=self._store.url)
             if there and last and held.manifests.get(last) != _digest(content):
                 raise Overtaken(_overtaken(self._store.url, last), where=str(self._folder))
             if there and held.base:

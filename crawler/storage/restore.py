@@ -56,7 +56,7 @@ def restore(store: ObjectStore, manifest: Manifest, folder: Path) -> None:
         for name, pieces in files.items():
             _fetch(store, pieces, draft / name)
         sync_folder(draft / "archive")
-        for name in (*_PARTS, NAME):
+        for name in dict.fromkeys(("archive", *(name.partition("/")[0] for name in files))):
             if (draft / name).exists():
                 (draft / name).rename(folder / name)
         sync_folder(folder)

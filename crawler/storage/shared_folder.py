@@ -10,17 +10,22 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from crawler.core.manifest import SHARED
 from crawler.core.shards import MOST_SHARDS, Assignment, Shard, assign
 from crawler.core.url import SHARDS
 from crawler.errors import FolderDamaged, FolderUnusable, UsageError
 from crawler.storage import database
 from crawler.storage.exchange import is_shard
-from crawler.storage.folder import SHARED, Folder
+from crawler.storage.folder import Folder
 from crawler.storage.rounds import Rounds
 from crawler.storage.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from crawler.storage.shared_snapshots import SharedSnapshots
 
 VERSION = 1
 
@@ -101,6 +106,7 @@ class SharedFolder:
         path: created if need be.
         fresh: whether an earlier run is moved aside.
         now: Unix seconds.
+        snapshots: if the folder may be lost, with those of the shards.
 
     Raises:
         FolderBusy: another crawl holds it.
@@ -109,11 +115,17 @@ class SharedFolder:
         UsageError: a crawl of one machine is in it.
     """
 
-    def __init__(self, path: Path, *, fresh: bool, now: float) -> None:
+    def __init__(self, path: Path, *, fresh: bool, now: float, snapshots: SharedSnapshots | None = None) -> None:
         self.path = path
+        self._snapshots = snapshots
+        if snapshots is not None and fresh:
+            snapshots.refuse_if_used()
         self._folder = Folder(path, fresh=fresh, now=now)
         try:
-            self._last = _last(path)
+            _refuse_single(path)
+            if snapshots is not None:
+                snapshots.begin()
+            self._last = common(path) if is_shared(path) else None
         except BaseException:
             self._folder.release()
             raise
@@ -135,6 +147,8 @@ class SharedFolder:
         now = Common(shards=shards, run=before.run + 1 if before else 1, key=key, assignment=self.assignment(shards))
         write_whole(self.path / SHARED, msgspec.json.encode(now) + b"\n")
         self._last = now
+        if self._snapshots is not None:
+            self._snapshots.take()
         return tuple(Shard(number, now.assignment, now.run, bytes.fromhex(key)) for number in range(shards))
 
     def assignment(self, shards: int) -> Assignment:
@@ -153,12 +167,21 @@ class SharedFolder:
         """Replace each report by a new one, whole."""
         self._folder.write_reports(reports)
 
+    def snapshot(self) -> None:
+        """Put what all have in common into the place of snapshots, if there is one.
+
+        Raises:
+            StoreUnreachable: it does not answer, or refuses.
+            Overtaken: another crawl has gone on from there.
+        """
+        if self._snapshots is not None:
+            self._snapshots.take()
+
     def release(self) -> None:
         """Let other crawls in."""
         self._folder.release()
 
 
-def _last(path: Path) -> Common | None:
+def _refuse_single(path: Path) -> None:
     if (path / database.NAME).exists():
         raise UsageError("a crawl without a cluster is in this folder; name another, or --fresh", where=str(path))
-    return common(path) if is_shared(path) else None

@@ -7,6 +7,7 @@ So whenever the kill comes, the newest manifest names objects that are all there
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
@@ -16,6 +17,7 @@ import msgspec
 
 from crawler.core.manifest import DATABASE, MANIFESTS, Manifest, Piece, newest
 from crawler.errors import StorageError, StoreUnreachable, UsageError
+from crawler.storage.folder import LOST, move_aside
 from crawler.storage.frozen import ARCHIVE, Frozen
 from crawler.storage.lock import FolderLock
 from crawler.storage.manifests import Manifests
@@ -38,15 +40,18 @@ class Snapshots:
         store: the place.
         folder: the output folder.
         keep: snapshots to keep, the newest ones.
+        shard: whether the folder is that of a shard, and no more than a working copy: it is numbered by its holders,
+            and moved aside if the store has gone on without it.
 
     Raises (by every method):
         StoreUnreachable: the store does not answer, or refuses; a later call may succeed.
         Overtaken: another crawl has gone on from here.
     """
 
-    def __init__(self, store: ObjectStore, folder: Path, *, keep: int) -> None:
+    def __init__(self, store: ObjectStore, folder: Path, *, keep: int, shard: bool = False) -> None:
         self._store = store
         self._folder = folder
+        self._shard = shard
         self._manifests = Manifests(store, folder, keep=keep)
         self._written: dict[tuple[str, int, int], Piece] = {}
         self.sent = 0
@@ -64,6 +69,11 @@ class Snapshots:
         """The newest snapshot; may be asked from any thread."""
         return self._manifests.newest
 
+    @property
+    def claimed(self) -> int:
+        """The number with which the place was claimed: no other process that ever claims it has the same."""
+        return self._manifests.claimed
+
     def begin(self, *, fresh: bool = False) -> bool:
         """Claim the place, and bring the folder back from there if it is empty; tell whether it was.
 
@@ -74,7 +84,7 @@ class Snapshots:
             UsageError: there are snapshots, and the crawl is to begin anew.
             SnapshotDamaged: the newest one cannot be brought back.
         """
-        lock = FolderLock(self._folder)
+        lock = FolderLock(self._folder, fenced=self._shard)
         try:
             (self._folder / COPY).unlink(missing_ok=True)
             keys = self._store.keys()
@@ -83,6 +93,9 @@ class Snapshots:
                     "holds snapshots of an earlier crawl; name another place to begin anew", where=self._store.url
                 )
             there = has_state(self._folder)
+            if there and self._shard and not self._manifests.is_ours(newest(keys)):
+                move_aside(self._folder, LOST, int(time.time()))
+                there = False
             self._manifests.take_over(newest(keys), there=there)
             self._manifests.sweep(keys)
             if there or not self.newest.pieces:

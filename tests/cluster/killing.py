@@ -9,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+from crawler.core.manifest import MANIFESTS, manifest_key, newest, read_manifest
+from crawler.storage.object_store import ObjectStore
+from crawler.storage.shared_folder import shard_folders
+from crawler.storage.shared_snapshots import bring_back, shard_place
 from crawler.testing.site import Site, serve_in_thread
 from tests.evidence import Evidence
 from tests.graph import Web
@@ -43,22 +48,66 @@ class Blow(Enum):
     SHARDS = "SIGKILL to two shards at once"
     DRIVER = "SIGKILL to the driver"
     STOP = "SIGINT to the driver"
+    NODE = "SIGKILL to a shard, and its folder is lost"
+    MACHINE = "SIGKILL to the driver and all shards, and all folders are lost"
 
 
-_ENDS = {Blow.DRIVER: -signal.SIGKILL, Blow.STOP: 10}
+_ENDS = {Blow.DRIVER: -signal.SIGKILL, Blow.STOP: 10, Blow.MACHINE: -signal.SIGKILL}
 """The exit codes of a run that was ended so."""
 
 
+@dataclass(frozen=True, slots=True)
+class Disks:
+    """The folder of a shared crawl, and where its snapshots go."""
+
+    out: Path
+    store: str = ""
+    endpoint: str = ""
+
+    def lose(self, folder: Path) -> int:
+        """Lose the folder of a shard that is dead or stopped; return how many pages it had, perhaps, for nothing."""
+        store = ObjectStore(shard_place(self.store, int(folder.name.removeprefix("shard-"))), self.endpoint)
+        last, log = newest(store.keys(MANIFESTS)), folder / "pages.jsonl"
+        kept = read_manifest(store.content(manifest_key(last), most=1 << 20), last).pages if last else 0
+        had = log.read_bytes().count(b"\n") if log.exists() else 0
+        shutil.rmtree(folder)
+        return max(0, had - kept)
+
+    def lose_all(self) -> int:
+        """Lose the whole folder."""
+        lost = sum(self.lose(folder) for folder in shard_folders(self.out))
+        shutil.rmtree(self.out)
+        return lost
+
+
+@dataclass(slots=True)
+class Struck:
+    """What became of a run under blows."""
+
+    ending: Ending
+    fell: int = 0
+    """Blows."""
+    lost: int = 0
+    """Pages that were finished for nothing."""
+
+
 def run_and_strike(
-    arguments: Sequence[str], output: Path, sites: Sequence[Site], blows: Sequence[tuple[int, Blow]], seed: int = 0
-) -> tuple[Ending, int]:
-    """Run a shared crawl, and strike again and again; return how it ended, and how many blows fell.
+    arguments: Sequence[str],
+    output: Path,
+    sites: Sequence[Site],
+    blows: Sequence[tuple[int, Blow]],
+    *,
+    disks: Disks | None = None,
+    seed: int = 0,
+) -> Struck:
+    """Run a shared crawl, and strike again and again.
 
     Args:
         arguments: what follows ``python -m crawler``.
         output: file that what it prints is added to.
         sites: served from a thread.
         blows: each falls so many requests after the one before; the last may end the run.
+        disks: what may be lost.
         seed: of who is struck.
     """
     chance = random.Random(f"who {seed}")  # noqa: S311  # no secret
@@ -67,7 +116,7 @@ def run_and_strike(
         over = threading.Event()
         watch = threading.Thread(target=tell_end, args=(process, over), name="end of crawl")
         watch.start()
-        fell, deadline = 0, time.monotonic() + RUN_LIMIT
+        fell, lost, deadline = 0, 0, time.monotonic() + RUN_LIMIT
         try:
             for after, blow in blows:
                 due = threading.Event()
@@ -77,14 +126,15 @@ def run_and_strike(
                 time.sleep(chance.uniform(0, JITTER))
                 if over.is_set() or not due.is_set():
                     break
-                fell += _strike(process, blow, chance)
+                hit, gone = _strike(process, blow, chance, disks)
+                fell, lost = fell + hit, lost + gone
             overdue = not over.wait(max(0.0, deadline - time.monotonic()))
         finally:
             if process.poll() is None:
                 _end(process.pid)
             watch.join()
     said = output.read_text(encoding="utf-8", errors="replace")[-300:].strip()
-    return Ending(process.pid, bool(fell), process.wait(), overdue, said), fell
+    return Struck(Ending(process.pid, bool(fell), process.wait(), overdue, said), fell, lost)
 
 
 def shards_of(driver: int) -> list[int]:
@@ -104,8 +154,20 @@ def left_of(*endings: Ending) -> list[str]:
     return survivors(sessions, GONE)
 
 
-def trial(seed: int, folder: Path, *, kills: int, pages: int, hosts: int = 8, shards: int = 4) -> Trial:
-    """Crawl a random web with so many kills on the way, and compare it with the truth."""
+def trial(
+    seed: int, folder: Path, *, kills: int, pages: int, hosts: int = 8, shards: int = 4, losing: bool = False
+) -> Trial:
+    """Crawl a random web with so many kills on the way, and compare it with the truth.
+
+    Args:
+        seed: of the web and of the kills.
+        folder: for all files.
+        kills: in all.
+        pages: URLs of the web.
+        hosts: of the web.
+        shards: of the crawl.
+        losing: whether folders are lost too, and brought back from snapshots; what these have at last is judged.
+    """
     began, chance = time.monotonic(), random.Random(f"cluster {seed}")  # noqa: S311  # no secret
     web = Web.make(seed, pages=pages, hosts=hosts, obey=seed % 2 == 1)
     result = Trial(seed)
@@ -113,23 +175,46 @@ def trial(seed: int, folder: Path, *, kills: int, pages: int, hosts: int = 8, sh
     with serve_in_thread(*sites, beyond):
         web.install(sites, beyond)
         folder.mkdir(parents=True)
-        arguments = [*written(web, folder, folder / "out", delay=0.0), "--cluster", "local", "--shards", str(shards)]
-        endings: list[Ending] = []
+        disks = Disks(folder / "out", f"file://{folder}/store" if losing else "")
+        arguments = [*written(web, folder, disks.out, delay=0.0), "--cluster", "local", "--shards", str(shards)]
+        if losing:
+            arguments += kept_at(disks, folder)
+        runs: list[Struck] = []
         while True:
-            blows = _plan(chance, kills - result.kills, pages)
-            ending, fell = run_and_strike(arguments, folder / "printed", web.sites, blows, seed + len(endings))
-            endings.append(ending)
-            result.kills += fell
-            last = blows[fell - 1][1] if fell else None
-            if (sentence := _bad_end(ending, last)) or ending.code == 0:
+            blows = _plan(chance, kills - result.kills, pages, losing=losing)
+            runs.append(run_and_strike(arguments, folder / "printed", sites, blows, disks=disks, seed=seed + len(runs)))
+            result.kills += runs[-1].fell
+            last = blows[runs[-1].fell - 1][1] if runs[-1].fell else None
+            if (sentence := _bad_end(runs[-1].ending, last)) or runs[-1].ending.code == 0:
                 break
         wrong = [sentence] if sentence else []
-        wrong += left_of(*endings)
-        wrong += check_all(folder / "out", web, Ordeal(kills=result.kills, in_flight=IN_FLIGHT))
+        wrong += left_of(*(run.ending for run in runs))
+        if losing:
+            disks = brought_back(disks, folder / "back")
+        wrong += check_all(disks.out, web, ordeal_of(runs))
     result.wrong += shortened(wrong)
     result.pages, result.requests = len(web.bodies), sum(len(site.log) for site in web.sites)
     result.seconds = time.monotonic() - began
     return result
+
+
+def kept_at(disks: Disks, folder: Path) -> list[str]:
+    """Return the arguments by which a crawl takes snapshots often; its settings are in ``folder`` already."""
+    with (folder / "settings.toml").open("a") as settings:
+        settings.write(f'[snapshot]\npages = 8\nevery = 0\nendpoint = "{disks.endpoint}"\n')
+    return ["--snapshot-to", disks.store]
+
+
+def brought_back(disks: Disks, folder: Path) -> Disks:
+    """Bring a whole crawl back from its snapshots to another folder."""
+    bring_back(ObjectStore(disks.store, disks.endpoint), disks.endpoint, folder)
+    return replace(disks, out=folder)
+
+
+def ordeal_of(runs: Sequence[Struck]) -> Ordeal:
+    """Return what a crawl went through in some runs: each blow costs what was in flight, and some cost more."""
+    kills, lost = sum(run.fell for run in runs), sum(run.lost for run in runs)
+    return Ordeal(kills=kills, in_flight=IN_FLIGHT + lost // (kills + 1) + 1)
 
 
 def check_all(out: Path, web: Web, ordeal: Ordeal) -> list[str]:
@@ -148,28 +233,51 @@ def _placed(line: dict[str, object], folder: str) -> dict[str, object]:
     return {**line, "segment": f"{folder}/{line['segment']}"} if line.get("segment") else line
 
 
-def _plan(chance: random.Random, kills: int, pages: int) -> list[tuple[int, Blow]]:
+def _plan(chance: random.Random, kills: int, pages: int, *, losing: bool) -> list[tuple[int, Blow]]:
     """Plan the blows of a run: some shards, and then perhaps an end."""
     if kills <= 0:
         return []
-    some = [(chance.randint(1, pages // 4), chance.choice((Blow.SHARD, Blow.SHARDS)))]
+    shards = (Blow.NODE, Blow.NODE, Blow.SHARD) if losing else (Blow.SHARD, Blow.SHARDS)
+    ends = (Blow.MACHINE, Blow.STOP, Blow.NODE) if losing else (Blow.DRIVER, Blow.STOP, Blow.SHARD)
+    some = [(chance.randint(1, pages // 4), chance.choice(shards))]
     if kills > 1:
-        some.append((chance.randint(1, pages // 4), chance.choice((Blow.DRIVER, Blow.STOP, Blow.SHARD))))
+        some.append((chance.randint(1, pages // 4), chance.choice(ends)))
     return some
 
 
-def _strike(process: subprocess.Popen[bytes], blow: Blow, chance: random.Random) -> int:
+def _strike(
+    process: subprocess.Popen[bytes], blow: Blow, chance: random.Random, disks: Disks | None
+) -> tuple[bool, int]:
+    """Strike; return whether anybody was hit, and how many pages are lost."""
     if blow is Blow.STOP:
         process.send_signal(signal.SIGINT)
-        return 1
-    struck = [process.pid]
+        return True, 0
+    if blow is Blow.MACHINE:
+        assert disks is not None
+        _end(process.pid)
+        process.wait()
+        return True, disks.lose_all()
+    struck, lost = [process.pid], 0
     if blow is not Blow.DRIVER:
         there = shards_of(process.pid)
         struck = chance.sample(there, min(len(there), 2 if blow is Blow.SHARDS else 1))
     for pid in struck:
         with contextlib.suppress(ProcessLookupError):
+            if blow is Blow.NODE and disks is not None:
+                os.kill(pid, signal.SIGSTOP)  # so that its successor does not see what is lost
+                lost += sum(disks.lose(folder) for folder in shard_folders(disks.out) if _holds(pid, folder))
             os.kill(pid, signal.SIGKILL)
-    return bool(struck)
+    return bool(struck), lost
+
+
+def _holds(pid: int, folder: Path) -> bool:
+    """Tell whether a process holds the folder of a shard."""
+    with contextlib.suppress(OSError):
+        for one in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if one.readlink() == folder / "crawl.lock":
+                    return True
+    return False
 
 
 def _bad_end(ending: Ending, last: Blow | None) -> str:

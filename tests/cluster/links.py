@@ -4,40 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+import shutil
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from crawler.cluster.crawl import Post, SharedCrawler
-from crawler.cluster.link import Part, Unreachable
+from crawler.cluster.link import Part, Peer, Unreachable
 from crawler.cluster.member import Member
 from crawler.config import Config
+from crawler.core.manifest import MANIFESTS, manifest_key, newest, read_manifest
+from crawler.storage.object_store import ObjectStore
 
 
 class Lossy:
     """A member, of whose calls some are lost, with their answers or without.
 
     Args:
-        member: which.
+        member: which; another one if it was lost, None until there is one.
         chance: for each call; None loses none.
     """
 
     def __init__(self, member: Member, chance: random.Random | None) -> None:
-        self._member = member
+        self.member: Member | None = member
         self._chance = chance
+        self._runs: set[asyncio.Task[Any]] = set()
 
     def __getattr__(self, name: str) -> Any:
         async def call(*arguments: Any, **named: Any) -> Any:
             await asyncio.sleep(0)
-            if name != "run" and self._chance and self._chance.random() < 0.1:
+            if self._is_lost(name) or self.member is None:
                 raise Unreachable
-            answer = await getattr(self._member, name)(*arguments, **named)
-            if name != "run" and self._chance and self._chance.random() < 0.1:
+            run = asyncio.ensure_future(getattr(self.member, name)(*arguments, **named))
+            self._runs.add(run)
+            try:
+                answer = await run
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                raise Unreachable from None  # the member was killed
+            finally:
+                self._runs.discard(run)
+            if self._is_lost(name):
                 raise Unreachable
             return answer
 
         return call
+
+    async def kill(self) -> None:
+        """End the member and all that it is doing."""
+        self.member = None
+        runs = list(self._runs)
+        for run in runs:
+            run.cancel()
+        if runs:
+            await asyncio.wait(runs)
+
+    def _is_lost(self, name: str) -> bool:
+        return name != "run" and self._chance is not None and self._chance.random() < 0.1
 
 
 class InProcess:
@@ -49,20 +74,47 @@ class InProcess:
 
     def __init__(self, seed: int | None = None) -> None:
         self._chance = None if seed is None else random.Random(seed)  # noqa: S311  # no secret
-        self.members: list[Member] = []
+        self.posts: Sequence[Post] = ()
+        self._peers: dict[int, Lossy] = {}
 
     async def suits(self) -> int:
         return 2
 
     @asynccontextmanager
     async def put(self, posts: Sequence[Post]) -> AsyncIterator[Sequence[Part]]:
-        peers: dict[int, Any] = {}
-        self.members = [self._member(post, peers) for post in posts]
-        peers.update((number, Lossy(member, self._chance)) for number, member in enumerate(self.members))
-        yield [peers[number] for number in range(len(posts))]
+        self.posts = posts
+        for number in range(len(posts)):
+            self._peers[number] = Lossy(self._member(number), self._chance)
+        yield cast("Sequence[Part]", list(self._peers.values()))
 
-    def _member(self, post: Post, peers: Mapping[int, Any]) -> Member:
+    def _member(self, number: int) -> Member:
+        post, peers = self.posts[number], cast("dict[int, Peer]", self._peers)
         return Member(post.config, post.folder, post.seams, peers, begin=post.begin)
+
+    async def strike(self, number: int, *, lose: bool) -> int:
+        """Kill a shard, lose its folder if so wished, and start it again.
+
+        Returns:
+            Pages that it had finished, or had in flight, since its last snapshot.
+        """
+        there = self._peers[number]
+        behind = _behind(there.member)
+        await there.kill()
+        if lose:
+            shutil.rmtree(self.posts[number].folder, ignore_errors=True)
+        there.member = self._member(number)
+        return behind
+
+
+def _behind(member: Member | None) -> int:
+    """Return how many pages a shard has finished or begun since its last snapshot, or may have by the next instant."""
+    crawler = member.crawler if member else None
+    if crawler is None or crawler.engine is None or crawler.snapshots is None:
+        return 0
+    store = ObjectStore(crawler.snapshots.url)
+    last = newest(store.keys(MANIFESTS))
+    kept = read_manifest(store.content(manifest_key(last), most=1 << 20), last).pages
+    return crawler.commit.finished - kept + crawler.engine.in_flight + crawler.engine.slots
 
 
 def shared(

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from crawler.testing.site import Site, serve_in_thread
-from tests.cluster.killing import IN_FLIGHT, RUN_LIMIT, Blow, check_all, left_of, run_and_strike
+from tests.buckets import SECRET, buckets
+from tests.cluster.killing import RUN_LIMIT, Blow, Disks, check_all, kept_at, left_of, ordeal_of, run_and_strike
 from tests.evidence import Evidence
 from tests.graph import Web
-from tests.invariants import Ordeal, differing, fates
+from tests.invariants import differing, fates
 from tests.killing import ROOT, environment, written
 
 pytestmark = pytest.mark.timeout(900)  # on a busy machine Ray takes a minute to start
@@ -33,23 +34,46 @@ def served(seed: int, pages: int) -> Iterator[Web]:
 def test_a_shared_crawl_that_is_killed_again_and_again_has_what_a_single_one_has(tmp_path: Path) -> None:
     with served(3, 200) as web:
         shared = [*written(web, tmp_path, tmp_path / "shared", delay=0.0), "--cluster", "local", "--shards", "4"]
-        first, fell = run_and_strike(
+        first = run_and_strike(
             shared, tmp_path / "printed", web.sites, [(20, Blow.SHARD), (20, Blow.SHARDS), (30, Blow.DRIVER)]
         )
-        gone = left_of(first)
-        second, more = run_and_strike(shared, tmp_path / "printed", web.sites, [(10, Blow.STOP)])
-        third, _ = run_and_strike(shared, tmp_path / "printed", web.sites, [])
-        gone += left_of(second, third)
-        wrong = check_all(tmp_path / "shared", web, Ordeal(kills=fell + more, in_flight=IN_FLIGHT))
+        gone = left_of(first.ending)
+        second = run_and_strike(shared, tmp_path / "printed", web.sites, [(10, Blow.STOP)])
+        third = run_and_strike(shared, tmp_path / "printed", web.sites, [])
+        gone += left_of(second.ending, third.ending)
+        wrong = check_all(tmp_path / "shared", web, ordeal_of([first, second, third]))
         single = [*written(web, tmp_path, tmp_path / "single", delay=0.0)]
-        alone, _ = run_and_strike(single, tmp_path / "printed", web.sites, [])
+        alone = run_and_strike(single, tmp_path / "printed", web.sites, [])
 
-    assert [first.code, second.code, third.code, alone.code] == [-9, 10, 0, 0], third.said
-    assert (fell, more, gone, wrong) == (3, 1, [], [])
+    codes = [run.ending.code for run in (first, second, third, alone)]
+    assert codes == [-9, 10, 0, 0], third.ending.said
+    assert (first.fell, second.fell, gone, wrong) == (3, 1, [], [])
     shards = [fate for folder in tmp_path.glob("shared/shard-*") for fate in fates(Evidence.of(folder))]
     assert differing(fates(Evidence.of(tmp_path / "single")), set(shards), "the single crawl", "the shared one") == []
     report = json.loads((tmp_path / "shared" / "report.json").read_bytes())
     assert (len(report["shards"]), report["conserved"], report["totals"]["queued"]) == (4, True, 0)
+
+
+def test_a_shared_crawl_that_loses_its_disks_goes_on_from_an_s3_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with buckets(monkeypatch) as s3, served(5, 160) as web:
+        disks = Disks(tmp_path / "out", s3.url("web"), s3.endpoint)
+        shared = [*written(web, tmp_path, disks.out, delay=0.0), *kept_at(disks, tmp_path)]
+        shared += ["--cluster", "local", "--shards", "4"]
+        blows = [(30, Blow.NODE), (20, Blow.NODE), (30, Blow.MACHINE)]
+        first = run_and_strike(shared, tmp_path / "printed", web.sites, blows, disks=disks)
+        second = run_and_strike(shared, tmp_path / "printed", web.sites, [(10, Blow.NODE)], disks=disks)
+        gone = left_of(first.ending, second.ending)
+        back = run("-m", "crawler", "restore", disks.store, str(tmp_path / "back"), "--endpoint", disks.endpoint)
+        wrong = check_all(tmp_path / "back", web, ordeal_of([first, second]))
+
+    assert [first.ending.code, second.ending.code, back.returncode] == [-9, 0, 0], second.ending.said + back.stderr
+    assert (first.fell, second.fell, gone, wrong) == (3, 1, [], [])
+    assert "is as the newest snapshots of 4 shards have it" in back.stdout
+    report = json.loads((tmp_path / "back" / "report.json").read_bytes())
+    assert (report["snapshot"]["complete"], report["conserved"], report["totals"]["queued"]) == (True, True, 0)
+    assert SECRET not in (tmp_path / "printed").read_text() + (tmp_path / "back" / "report.json").read_text()
 
 
 def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path) -> None:
@@ -67,10 +91,6 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path) -> None:
     [
         (["--shards", "2"], "--shards needs a --cluster"),
         (["--cluster", "nowhere"], "'nowhere' is no cluster: local, auto, or ray://HOST:PORT"),
-        (
-            ["--cluster", "local", "--snapshot-to", "file:///nowhere"],
-            "a cluster keeps its state in a shared folder; snapshot.to is for a crawl without one",
-        ),
         (["--cluster", "local", "--shards", "0"], "--shards: '0' is not a whole number of 1 or more"),
         (["--cluster", "local", "--shards", "2000"], "2000 shards cannot be: at least 1, at most 1,024"),
     ],

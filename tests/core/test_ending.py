@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -9,41 +10,39 @@ from hypothesis import strategies as st
 from crawler.core.ending import Sight, Waves
 
 
-def seen(*waves: list[Sight | None]) -> list[bool]:
+def seen(*waves: Sequence[Sight | None]) -> list[bool]:
     judge = Waves()
     return [judge.see(wave) for wave in waves]
 
 
-IDLE = Sight(idle=True, sent=3, received=3)
+def sight(commits: int = 3, *, rests: bool = True, process: str = "one") -> Sight:
+    return Sight(rests=rests, process=process, commits=commits)
 
 
 def test_two_waves_in_which_nothing_happened_are_the_end() -> None:
-    wave: list[Sight | None] = [Sight(idle=True, sent=2, received=1), Sight(idle=True, sent=1, received=2)]
+    assert seen([sight(1), sight(2)], [sight(1), sight(2)]) == [False, True]
+    assert seen([sight()], [sight()]) == [False, True]
 
-    assert seen(wave, wave) == [False, True]
 
-
-def test_a_parcel_on_its_way_is_no_end_however_long_it_takes() -> None:
-    wave: list[Sight | None] = [Sight(idle=True, sent=3, received=0), Sight(idle=True, sent=0, received=2)]
-
-    assert not any(seen(*[wave] * 10))
+def test_a_shard_that_has_something_left_is_no_end_however_long_it_takes() -> None:
+    assert not any(seen(*[[sight(), sight(rests=False)]] * 10))
 
 
 def test_what_happened_between_the_waves_puts_the_end_off() -> None:
-    # one parcel was sent and received behind the back of the first wave: its sums agree by chance
-    first: list[Sight | None] = [Sight(idle=True, sent=1, received=1), Sight(idle=True, sent=1, received=1)]
-    second: list[Sight | None] = [Sight(idle=True, sent=2, received=1), Sight(idle=True, sent=1, received=2)]
-
-    assert seen(first, second, second) == [False, False, True]
+    assert seen([sight(1), sight(2)], [sight(1), sight(3)], [sight(1), sight(3)]) == [False, False, True]
 
 
-@pytest.mark.parametrize("other", [None, Sight(idle=False, sent=3, received=3)])
+def test_another_process_with_the_same_count_is_another_shard() -> None:
+    before, after = [sight(), sight(process="two")], [sight(), sight(process="three")]
+
+    assert seen(before, after, after) == [False, False, True]
+
+
+@pytest.mark.parametrize("other", [None, sight(rests=False)])
 def test_a_shard_that_works_or_does_not_answer_begins_the_count_anew(other: Sight | None) -> None:
-    assert seen([IDLE, IDLE], [IDLE, other], [IDLE, IDLE], [IDLE, IDLE]) == [False, False, False, True]
+    still = [sight(), sight()]
 
-
-def test_a_single_shard_ends_when_it_is_idle() -> None:
-    assert seen([Sight(idle=True, sent=0, received=0)], [Sight(idle=True, sent=0, received=0)]) == [False, True]
+    assert seen(still, [sight(), other], still, still) == [False, False, False, True]
 
 
 class World:
@@ -52,27 +51,31 @@ class World:
     def __init__(self, chance: random.Random, shards: int) -> None:
         self.chance = chance
         self.work = [chance.randint(0, 3) for _ in range(shards)]
-        self.sent, self.received = [0] * shards, [0] * shards
-        self.under_way: list[int] = []
+        self.commits, self.outbox = [0] * shards, [0] * shards
+        self.under_way: list[tuple[int, int]] = []
+        """From whom to whom."""
         self.budget = 40
 
     def step(self) -> None:
         shard = self.chance.randrange(len(self.work))
         if self.under_way and self.chance.random() < 0.3:
-            at = self.under_way.pop(self.chance.randrange(len(self.under_way)))
+            sender, at = self.under_way.pop(self.chance.randrange(len(self.under_way)))
             self.work[at] += 1
-            self.received[at] += 1
+            self.outbox[sender] -= 1
+            self.commits[at] += 1
+            self.commits[sender] += 1
         elif self.work[shard]:
             self.work[shard] -= 1
             for _ in range(min(self.budget, self.chance.randint(0, 2))):
                 self.budget -= 1
-                self.sent[shard] += 1
-                self.under_way.append(self.chance.randrange(len(self.work)))
+                self.outbox[shard] += 1
+                self.under_way.append((shard, self.chance.randrange(len(self.work))))
+            self.commits[shard] += 1
 
     def look(self, shard: int) -> Sight | None:
         if self.chance.random() < 0.05:
             return None  # killed, and not yet back
-        return Sight(idle=not self.work[shard], sent=self.sent[shard], received=self.received[shard])
+        return sight(self.commits[shard], rests=not (self.work[shard] or self.outbox[shard]), process=str(shard))
 
     @property
     def over(self) -> bool:
