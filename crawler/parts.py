@@ -213,6 +213,7 @@ class Parts:
             cores=_cores(),
             most_pages=engine.most_pages,
             mirror_threads=_writers(config),
+            leaner=config.fetch.client == "aiohttp" and not config.access.proxy and self._seams.fetcher is None,
         )
         sources = Sources(
             tally=engine.tally,

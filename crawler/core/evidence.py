@@ -122,6 +122,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     most_pages: int
     """Pages that may be on their way at once."""
     mirror_threads: int = 1
+    leaner: bool = False
+    """Whether there is an HTTP client that takes less of the event loop than the one in use."""
 
 
 class Blamed(Struct, frozen=True, kw_only=True):

@@ -123,6 +123,8 @@ def _loop(evidence: Evidence, shares: Shares) -> Verdict:
     }
     more = "".join(f", {what} {_percent(part)}" for what, part in rest.items() if part > _MINOR)
     remedy = "a second crawl beside this one, with half of the hosts, will if a core is free"
+    if evidence.rules.leaner:
+        remedy = f"--client lean takes less of the loop for each page, and {remedy}"
     return Verdict(
         kind=Bottleneck.LOOP,
         sentence=f"Bottleneck: the event loop: it was busy {_percent(evidence.loop_busy)} of the time",

@@ -121,6 +121,15 @@ def test_a_loop_that_is_blocked_is_busy_without_running() -> None:
     assert "belongs into a thread" in verdict.counterfactual
 
 
+@pytest.mark.parametrize("leaner", [True, False])
+def test_a_busy_loop_is_offered_the_lean_client_where_it_is_not_in_use(leaner: bool) -> None:  # noqa: FBT001  a parameter of the test
+    found = crawled(SLOTS, loop_cpu=95.0)
+
+    verdict = judge(replace(found, rules=replace(found.rules, leaner=leaner)))
+
+    assert ("--client lean" in verdict.counterfactual) is leaner
+
+
 def test_fetches_that_wait_for_nothing_outside_wait_for_the_loop() -> None:
     assert judge(crawled(SLOTS, first_byte=1000.0, loop_cpu=60.0)).kind is Bottleneck.LOOP
 
