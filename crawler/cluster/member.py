@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -26,6 +26,8 @@ from crawler.seams import Seams
 PATIENCE = 60.0
 """Seconds that the process before this one is given to let go of the folder: it is dying, or thought dead.
 As many are given to the store of snapshots, if it does not answer when a shard is started again."""
+T = TypeVar("T")
+
 _GO_ON = Beginning()
 _parcels = msgspec.msgpack.Decoder(tuple[Parcel, ...])
 
@@ -59,6 +61,7 @@ class Member:
         self._process = ""
         self._running = asyncio.Lock()
         self._receiving = 0
+        self._at_work: set[asyncio.Task[Any]] = set()
         self._stopped = ""
 
     @property
@@ -89,6 +92,9 @@ class Member:
 
     async def sow(self, urls: Sequence[str]) -> Sown:
         """Make seeds known that belong to it."""
+        return await self._whole(self._sow(urls))
+
+    async def _sow(self, urls: Sequence[str]) -> Sown:
         engine, crawler, process = self._engine(), self._ready(), self._process
         sown = await engine.sow(urls)
         if self._sown.is_set():  # dealt once more, since they were lost: what others sent meanwhile was judged without
@@ -165,6 +171,9 @@ class Member:
         """Commit what a shard has for this one, and tell how much it has of that."""
         if run != self._shard.run:
             raise UsageError(f"shard {sender} is still in run {run}, and this is run {self._shard.run}")
+        return await self._whole(self._receive(sender, batch))
+
+    async def _receive(self, sender: int, batch: Batch) -> Receipt:
         self._receiving += 1  # until its URLs are known to the engine, this shard is not idle
         try:
             return await self._ready().commit.receive(sender, batch.life, batch.after, _parcels.decode(batch.parcels))
@@ -181,6 +190,18 @@ class Member:
         await commit.told(owner, receipt)
 
     # inside
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work to its end, even if the caller dies on the way: what is committed has to reach the engine too."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._at_work.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._at_work.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard by the caller, or by nobody
 
     async def _entered(self, opened: AsyncExitStack, *, patient: bool) -> Crawler:
         """Enter a crawler, once the process that held the folder before is gone."""

@@ -19,7 +19,7 @@ from crawler.storage.object_store import ObjectStore
 
 
 class Lossy:
-    """A member, of whose calls some are lost, with their answers or without.
+    """A member, of whose calls some are lost, with their answers or without, and some callers die on the way.
 
     Args:
         member: which; another one if it was lost, None until there is one.
@@ -38,12 +38,16 @@ class Lossy:
                 raise Unreachable
             run = asyncio.ensure_future(getattr(self.member, name)(*arguments, **named))
             self._runs.add(run)
+            if self._is_lost(name):
+                for _ in range(3):
+                    await asyncio.sleep(0)  # it has begun
+                run.cancel()
             try:
                 answer = await run
             except asyncio.CancelledError:
                 if (task := asyncio.current_task()) is None or task.cancelling():
                     raise
-                raise Unreachable from None  # the member was killed
+                raise Unreachable from None  # the member was killed, or the caller
             finally:
                 self._runs.discard(run)
             if self._is_lost(name):

@@ -65,7 +65,7 @@ async def test_calls_that_are_lost_lose_nothing(web: Web, tmp_path: Path) -> Non
     report = await crawled(web, tmp_path, lossy=1)
 
     assert differing(truth(web), kept(tmp_path), "the truth", "the crawl") == []
-    assert report.ending is Ending.COMPLETE
+    assert (report.ending, report.totals.queued) == (Ending.COMPLETE, 0)
 
 
 async def test_a_limit_on_pages_is_kept_in_sum_and_the_next_run_goes_on(web: Web, tmp_path: Path) -> None:
