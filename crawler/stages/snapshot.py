@@ -59,6 +59,7 @@ class TakeSnapshots:
         self.taken: list[Callable[[Frozen], None]] = []
         """Told, on the loop, what the store has by now, each time that it has more."""
         self._seen = -1
+        self._complete = False
         self._taken = self._failed = self._failed_now = 0
         self._trouble = ""
 
@@ -113,7 +114,9 @@ class TakeSnapshots:
         """Take the last one, of all there is; ``patient`` if a store that does not answer is asked again."""
         await self._stop()
         for left in reversed(range(_LAST_TRIES if patient else 1)):
-            if await self._take() or not left:
+            # what other shards send meanwhile is none of it: they have it still
+            self._complete = await self._take()
+            if self._complete or not left:
                 return
             await asyncio.sleep(_LAST_PAUSE)
 
@@ -132,7 +135,7 @@ class TakeSnapshots:
             taken_at=newest.taken_at or None,
             pages=newest.pages,
             behind=max(0, commit.finished - newest.pages),
-            complete=self._seen == commit.transactions,
+            complete=self._complete,
             taken=self._taken,
             failed=self._failed,
             sent=self._snapshots.sent,

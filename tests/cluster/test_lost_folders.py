@@ -171,6 +171,20 @@ async def test_a_store_that_does_not_answer_does_not_keep_a_crawl_from_its_end(
     assert differing(truth(web), kept(tmp_path / "out"), "the truth", "the crawl") == []
 
 
+async def test_a_crawl_that_is_asked_to_stop_has_all_of_it_in_the_store(
+    web: Web, store: ObjectStore, tmp_path: Path
+) -> None:
+    async with shared(copied(store), tmp_path / "one", 3) as crawler:
+        web.sites[5].listeners.append(lambda _: crawler.stop("enough"))
+        stopped = await asyncio.wait_for(crawler.crawl(web.fronts), LIMIT)
+    web.sites[5].listeners.clear()
+    await crawled(web, copied(store), tmp_path / "two")
+
+    assert stopped.snapshot is not None
+    assert (stopped.ending, stopped.snapshot.complete, stopped.snapshot.behind) == (Ending.INTERRUPTED, True, 0)
+    assert differing(truth(web), kept(tmp_path / "two"), "the truth", "the crawl") == []
+
+
 async def test_what_cannot_be_where_folders_may_be_lost_is_refused(
     web: Web, store: ObjectStore, tmp_path: Path
 ) -> None:
