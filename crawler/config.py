@@ -130,6 +130,10 @@ class Fetch(Section, frozen=True, kw_only=True):
     lowest_rate: Annotated[Count, about("Bytes a second below which a body is given up; 0 is any.")] = 1024
     lowest_rate_after: Annotated[Seconds, about("Time before the lowest rate counts.")] = 10.0
     max_body: Annotated[Bytes, about("Bytes of a body on the wire, at most.")] = 10 * 1024**2
+    memory: Annotated[
+        Bytes,
+        about("Bytes of bodies held at once, at most, while they come and until they are stored; 0 is no limit."),
+    ] = 128 * 1024**2
     redirects: Annotated[Count, about("Redirects in a row, at most.")] = 20
 
 

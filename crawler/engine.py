@@ -37,8 +37,6 @@ FIRST_SLOTS = 64
 _SEEDS_AT_ONCE = 1_000
 _MOST_UNCOMMITTED = 128
 """Pages beyond those being fetched that may be on their way through parse and commit."""
-_MOST_BYTES = 128 << 20
-"""Bytes of bodies on that way."""
 
 
 class Bell:
@@ -112,6 +110,7 @@ class Engine:
         self._slots = config.fetch.concurrency or FIRST_SLOTS
         self._queues = queues
         self._pipeline = pipeline
+        self._room = pipeline.room
         self._commit = commit
         self._ledger = pipeline.ledger
         self._clock = pipeline.ledger.feed
@@ -258,11 +257,11 @@ class Engine:
             return None
         if most and self.tally.pages + pages >= most:
             return Feed.CLOSING
-        if (most := self._limits.max_disk) and self._commit.disk_used + self._pipeline.bytes_held >= most:
+        if (most := self._limits.max_disk) and self._commit.disk_used + self._room.held >= most:
             return Feed.CLOSING
         if self._ledger.fetching >= self._slots:
             return Feed.SLOTS
-        behind = pages >= self.most_pages or self.bytes_waiting >= _MOST_BYTES
+        behind = pages >= self.most_pages or self.bytes_waiting >= self._room.most
         return self._ledger.backlog if behind else None
 
     def _limit_reached(self) -> str:
@@ -294,8 +293,10 @@ class Engine:
             if self._deliver is not None:
                 self._ledger.delivering += 1
                 self._undelivered += page.weight
+                self._room.held += page.weight
                 await self._deliver(page)
                 self._undelivered -= page.weight
+                self._room.left(page.weight)
                 self._ledger.delivering -= 1
 
     async def _turn(self, url: CrawlURL) -> Page | None:

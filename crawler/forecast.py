@@ -14,6 +14,7 @@ from crawler.core.robots import Robots, RobotsVerdict, deciding_line, judge_answ
 from crawler.core.scope import ScopeRule
 from crawler.core.traps import trap
 from crawler.core.url import host_key
+from crawler.net.room import Room
 from crawler.net.session import Session
 from crawler.stages.fetch import Fetcher
 from crawler.stages.fetch_aiohttp import HttpFetcher
@@ -119,6 +120,7 @@ class Forecaster:
 async def forecasts(config: Config, seeds: AsyncIterable[str]) -> AsyncIterator[Forecast]:
     """Open a client of our own, and say of each seed what would become of it."""
     async with Session(config.fetch, config.access) as session:
-        fetch = HttpFetcher(session, config.fetch, max_retry_after=config.politeness.max_retry_after)
+        room = Room(config.fetch.memory, config.fetch.max_body)
+        fetch = HttpFetcher(session, config.fetch, room, max_retry_after=config.politeness.max_retry_after)
         async for forecast in Forecaster(config, fetch).foretell(seeds):
             yield forecast

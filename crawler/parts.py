@@ -22,6 +22,7 @@ from crawler.core.host_queues import Again, HostQueues
 from crawler.core.ledger import Ledger
 from crawler.core.records import CrawlURL, Page
 from crawler.executors import Processes, Threads
+from crawler.net.room import Room
 from crawler.probe import Probe, Sources
 from crawler.seams import Seams
 from crawler.stages.bodies import Bodies
@@ -97,6 +98,7 @@ class Parts:
         """What changes settings while the crawl runs; None if they are fixed."""
         self.session: Session | LeanSession
         self._fetch: Fetcher
+        self._room = Room(fetch.memory, fetch.max_body)
 
     async def open(self, queued: Callable[[CrawlURL | Again], None], begin: Begin) -> None:
         """Open everything; ``queued`` is told of each URL that becomes known and is to be crawled.
@@ -146,13 +148,13 @@ class Parts:
             from crawler.stages.fetch_lean import LeanFetcher  # noqa: PLC0415
 
             lean = self.session = await enter(await beside(LeanSession, config.fetch, config.access))
-            self._fetch = LeanFetcher(lean, config.fetch, max_retry_after=longest)
+            self._fetch = LeanFetcher(lean, config.fetch, self._room, max_retry_after=longest)
             return
         from crawler.net.session import Session  # noqa: PLC0415
         from crawler.stages.fetch_aiohttp import HttpFetcher  # noqa: PLC0415
 
         session = self.session = await enter(await beside(Session, config.fetch, config.access))
-        self._fetch = HttpFetcher(session, config.fetch, max_retry_after=longest)
+        self._fetch = HttpFetcher(session, config.fetch, self._room, max_retry_after=longest)
 
     def _open_files(self, out: Path) -> None:
         config = self._config
@@ -193,6 +195,7 @@ class Parts:
             compare=Compare(config.recrawl),
             commit=self.commit,
             ledger=self.ledger,
+            room=self._room,
             locate=self._locator(),
             replay=self._replay,
         )

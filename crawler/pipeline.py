@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from crawler.core.ledger import Ledger
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Page, Parsed
+from crawler.net.room import Room
 from crawler.stages.admit import Admit, Fate
 from crawler.stages.compare import Compare
 from crawler.stages.fetch import Fetcher
@@ -82,6 +83,7 @@ class Pipeline:
         compare: what became of the page, and when it is due again.
         commit: record, outcome and outlinks become durable together.
         ledger: what it all cost.
+        room: where bodies are counted.
         locate: the IP address of a URL's host, empty if it cannot be had; None if it need not be known.
         replay: answers from an earlier archive; None if there is none.
     """
@@ -96,6 +98,7 @@ class Pipeline:
         compare: Compare,
         commit: Committer,
         ledger: Ledger,
+        room: Room,
         locate: Locator | None = None,
         replay: Replay | None = None,
     ) -> None:
@@ -108,8 +111,7 @@ class Pipeline:
         self._fetch = fetch
         self._locate = locate
         self._replay = replay
-        self.bytes_held = 0
-        """Of bodies that have been fetched and are not committed yet."""
+        self.room = room
 
     async def page(self, source: CrawlURL, freed: Callable[[], None]) -> Page | None:
         """Take one URL from its turn to its commit; None if it is to be tried again.
@@ -123,11 +125,11 @@ class Pipeline:
             return None
         fetched = earlier or refused or await self.fetch(source)  # LOOP
         freed()
-        self.bytes_held += len(fetched.body)
+        self.room.held += len(fetched.body)
         try:
             return await self._land(fetched, Fate() if refused else self.admit.judge(fetched))
         finally:
-            self.bytes_held -= len(fetched.body)
+            self.room.left(len(fetched.body))
 
     async def _land(self, fetched: Fetched, fate: Fate) -> Page | None:
         """Take a URL that was fetched to its commit."""

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from crawler.config import Access, Fetch
 from crawler.net.lean import LeanSession
+from crawler.net.room import Room
 from crawler.net.session import Session
 from crawler.stages.fetch import Fetcher
 from crawler.stages.fetch_aiohttp import HttpFetcher
@@ -26,7 +27,7 @@ async def opened(
     """Open a client and what fetches by it."""
     if client == "lean":
         async with LeanSession(settings, access) as lean:
-            yield lean, LeanFetcher(lean, settings, max_retry_after=60.0)
+            yield lean, LeanFetcher(lean, settings, Room(0, 0), max_retry_after=60.0)
         return
     async with Session(settings, access) as session:
-        yield session, HttpFetcher(session, settings, max_retry_after=60.0)
+        yield session, HttpFetcher(session, settings, Room(0, 0), max_retry_after=60.0)

@@ -51,6 +51,16 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def hold(self) -> None:
+        """Take no more from the socket for now."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Take more again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     # what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -33,6 +33,12 @@ class Line(Protocol):
     lost: BaseException | None
     """What ended the connection, if it did not end well."""
 
+    def hold(self) -> None:
+        """Take no more from the socket for now, so that TCP holds the server up."""
+
+    def go_on(self) -> None:
+        """Take more again."""
+
 
 class Exchange(Struct, eq=False):
     """What is learned on the way about one request: mutable, for it grows while the request goes through."""

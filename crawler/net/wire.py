@@ -79,6 +79,17 @@ class Wire(ResponseHandler):
         """Take note that the connection is kept, and that nothing is asked for."""
         self._left = -1
 
+    def hold(self) -> None:
+        """Take no more from the socket for now; only while it is known that more of the answer is to come."""
+        # aiohttp itself holds and lets go by how much lies unread: nothing at this moment, and so until bytes come.
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Take more again."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def take_head(self) -> bytes:
         """Return the header as it came, and keep no more; empty if its end was too irregular to be found."""
         self._raw = None

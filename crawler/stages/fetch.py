@@ -21,6 +21,7 @@ from crawler.core.redirect import follow, outcome_of
 from crawler.core.text import printable
 from crawler.net.exchange import Exchange
 from crawler.net.failures import too_late
+from crawler.net.room import FREE, LargeBody, Room
 
 MAX_ROBOTS = 512 * 1024
 """Bytes of a robots.txt that count; RFC 9309 §2.5 asks for 500 KiB at least."""
@@ -48,14 +49,17 @@ class Answer:
     Args:
         source: what was asked for.
         exchange: the request on its way.
+        room: where a large body is counted while it comes.
         max_retry_after: seconds; a longer Retry-After is cut to this.
     """
 
     __slots__ = (
         "_chunks",
         "_exchange",
+        "_large",
         "_max_retry_after",
         "_most",
+        "_room",
         "_size",
         "_start",
         "detail",
@@ -69,9 +73,11 @@ class Answer:
         "truncated",
     )
 
-    def __init__(self, source: CrawlURL, exchange: Exchange, *, max_retry_after: float) -> None:
+    def __init__(self, source: CrawlURL, exchange: Exchange, room: Room, *, max_retry_after: float) -> None:
         self.source = source
         self._exchange = exchange
+        self._room = room
+        self._large: LargeBody | None = None
         self._max_retry_after = max_retry_after
         # Of a robots.txt the beginning is of use even where all of it would be too much.
         self._most = MAX_ROBOTS if source.kind is Kind.ROBOTS else exchange.settings.max_body
@@ -114,6 +120,9 @@ class Answer:
         """Take a piece of the body; return whether more of it is wanted."""
         self._chunks.append(chunk)
         self._size += len(chunk)
+        if self._size > FREE:
+            self._large = self._large or LargeBody(self._exchange, self._room)
+            self._large.grown(self._size)
         if self._size <= self._most:
             return True
         self._chunks = [b"".join(self._chunks)[: self._most]]
@@ -122,10 +131,20 @@ class Answer:
 
     def expect_more(self, now: float) -> None:
         """Set the deadline for what is still to come of the body, which began to come at the first such call."""
-        exchange, settings = self._exchange, self._exchange.settings
+        exchange, settings, large = self._exchange, self._exchange.settings, self._large
+        if large is not None and large.held:
+            return  # this was read ahead
         self._start = self._start or now
         rate, patience = settings.lowest_rate, settings.lowest_rate_after
-        exchange.within(self._start, max(patience, self._size / rate) if rate else inf)
+        began = self._start if large is None else self._start + large.waited
+        exchange.within(began, max(patience, self._size / rate) if rate else inf)
+        if large is not None:
+            large.reads_on()
+
+    def ended(self) -> None:
+        """Take note that no more of it comes, whatever the reason."""
+        if self._large is not None:
+            self._large.ended()
 
     def cut(self, truncated: str, outcome: Outcome, detail: str) -> None:
         """Take note that the body is not whole; what the status says already is the better outcome."""
@@ -151,7 +170,7 @@ class Answer:
             dns=exchange.dns,
             connect=exchange.connect,
             first_byte=headed - exchange.sent if exchange.sent else 0.0,
-            body=ended - headed,
+            body=ended - headed - (self._large.waited if self._large is not None else 0.0),
             reused=not exchange.fresh,
         )
         return Fetched(

@@ -13,6 +13,7 @@ from crawler.config import Fetch
 from crawler.core.records import CrawlURL, Fetched
 from crawler.core.url import host_key
 from crawler.net.exchange import Exchange
+from crawler.net.room import Room
 from crawler.net.session import Session
 from crawler.net.session_failures import failure
 from crawler.net.wire import Wire, current
@@ -25,12 +26,14 @@ class HttpFetcher:
     Args:
         session: the client, already open.
         settings: deadlines and caps.
+        room: where large bodies are counted while they come.
         max_retry_after: seconds; a longer Retry-After is cut to this.
     """
 
-    def __init__(self, session: Session, settings: Fetch, *, max_retry_after: float) -> None:
+    def __init__(self, session: Session, settings: Fetch, room: Room, *, max_retry_after: float) -> None:
         self._session = session
         self._settings = settings
+        self._room = room
         self._max_retry_after = max_retry_after
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
 
@@ -41,7 +44,7 @@ class HttpFetcher:
         ends = began + settings.total_timeout
         deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
         exchange = Exchange(trusted, settings, deadline, began, ends, sent)
-        answer = Answer(source, exchange, max_retry_after=self._max_retry_after)
+        answer = Answer(source, exchange, self._room, max_retry_after=self._max_retry_after)
         token = current.set(exchange)
         try:
             async with deadline:
@@ -58,6 +61,7 @@ class HttpFetcher:
             answer.failed(*failure(error, exchange))
         finally:
             current.reset(token)
+            answer.ended()
         return answer.fetched(began_at, self._clock())
 
     def _head(

@@ -12,6 +12,7 @@ from crawler.core.records import CrawlURL, Fetched
 from crawler.net.exchange import Exchange
 from crawler.net.failures import failure
 from crawler.net.lean import LeanSession
+from crawler.net.room import Room
 from crawler.stages.fetch import Answer, conditions
 
 
@@ -21,12 +22,14 @@ class LeanFetcher:
     Args:
         session: the client, already open.
         settings: deadlines and caps.
+        room: where large bodies are counted while they come.
         max_retry_after: seconds; a longer Retry-After is cut to this.
     """
 
-    def __init__(self, session: LeanSession, settings: Fetch, *, max_retry_after: float) -> None:
+    def __init__(self, session: LeanSession, settings: Fetch, room: Room, *, max_retry_after: float) -> None:
         self._session = session
         self._settings = settings
+        self._room = room
         self._max_retry_after = max_retry_after
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
 
@@ -37,7 +40,7 @@ class LeanFetcher:
         ends = began + settings.total_timeout
         deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
         exchange = Exchange(trusted, settings, deadline, began, ends, sent)
-        answer = Answer(source, exchange, max_retry_after=self._max_retry_after)
+        answer = Answer(source, exchange, self._room, max_retry_after=self._max_retry_after)
         try:
             async with deadline:
                 await self._ask(source, exchange, answer)
@@ -45,6 +48,8 @@ class LeanFetcher:
             answer.late()
         except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
             answer.failed(*failure(error, exchange))
+        finally:
+            answer.ended()
         return answer.fetched(began_at, self._clock())
 
     async def _ask(self, source: CrawlURL, exchange: Exchange, answer: Answer) -> None:

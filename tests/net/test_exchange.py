@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -19,6 +19,13 @@ class Line:
 
     address: str = "127.0.0.1"
     lost: BaseException | None = None
+    told: list[str] = field(default_factory=list)
+
+    def hold(self) -> None:
+        self.told.append("hold")
+
+    def go_on(self) -> None:
+        self.told.append("go on")
 
 
 def exchange() -> Exchange:

@@ -17,6 +17,7 @@ from crawler.core.records import CrawlURL, Fetched
 from crawler.errors import ConfigError
 from crawler.net.lean import LeanSession
 from crawler.net.proxy import proxy_of
+from crawler.net.room import Room
 from crawler.net.session import Session
 from crawler.stages.fetch_aiohttp import HttpFetcher
 from crawler.testing.hostile import PAGE, Play, Scenario, Stage, answers, head, says
@@ -40,7 +41,7 @@ def over_tls(certificate: str) -> Stage:
 
 async def ask(url: str, proxy: Stage, settings: Fetch, *, trusted: bool = False, user: str = "") -> Fetched:
     async with Session(settings, Access(proxy=f"http://{user}127.0.0.1:{proxy.port}")) as session:
-        fetch = HttpFetcher(session, settings, max_retry_after=60.0)
+        fetch = HttpFetcher(session, settings, Room(0, 0), max_retry_after=60.0)
         return await fetch(CrawlURL(1, url, url[: url.find("/", 8)]), trusted=trusted, sent=lambda: None)
 
 
@@ -193,7 +194,7 @@ async def test_a_name_that_only_the_proxy_can_look_up_is_left_to_the_proxy_and_l
             stage(answers()) as proxy,
             Session(CLOSED, Access(proxy=f"http://127.0.0.1:{proxy.port}")) as session,
         ):
-            fetch = HttpFetcher(session, CLOSED, max_retry_after=60.0)
+            fetch = HttpFetcher(session, CLOSED, Room(0, 0), max_retry_after=60.0)
             for number in range(3):
                 url = f"http://far.example.org/{number}"
                 answer = await fetch(CrawlURL(1, url, "http://far.example.org"), trusted=False, sent=lambda: None)
