@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, TypeAlias
 
 import pytest
@@ -17,10 +17,13 @@ from crawler.net import names, session
 
 Addresses: TypeAlias = Iterable[str]
 Zone: TypeAlias = Callable[[str, int], "Addresses | int | None"]
-"""Name and number of the look-up, from 1 → addresses, or an RCODE, or None for silence."""
+"""Name and number of the look-up, from 1 → addresses, or an RCODE, or None for silence.
+
+A name among the addresses is what the name before it is an alias of. Nothing may be remembered: each TTL is 0.
+"""
 
 SERVFAIL, NXDOMAIN = 2, 3
-_A, _AAAA, _IN = 1, 28, 1
+_A, _CNAME, _AAAA, _IN = 1, 5, 28, 1
 
 
 class NameServer:
@@ -70,12 +73,23 @@ class NameServer:
         found = self._zone(name, self.asked.count(name))
         if found is None:
             return b""
-        code, addresses = (found, []) if isinstance(found, int) else (0, [ipaddress.ip_address(one) for one in found])
-        records = [one.packed for one in addresses if one.version == (4 if kind == _A else 6)]
-        reply = data[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question
-        for packed in records:
-            reply += b"\xc0\x0c" + struct.pack(">HHIH", kind, _IN, 0, len(packed)) + packed
-        return reply
+        code, told = (found, ()) if isinstance(found, int) else (0, found)
+        records = list(_records(question[:-4], kind, told))
+        return data[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question + b"".join(records)
+
+
+def _records(name: bytes, kind: int, told: Iterable[str]) -> Iterator[bytes]:
+    """Write what is told of a name, as far as it answers a question of that kind."""
+    for one in told:
+        try:
+            address = ipaddress.ip_address(one)
+        except ValueError:
+            alias = b"".join(bytes([len(label)]) + label.encode("ascii") for label in one.split(".")) + b"\0"
+            yield name + struct.pack(">HHIH", _CNAME, _IN, 0, len(alias)) + alias
+            name = alias
+            continue
+        if address.version == (4 if kind == _A else 6):
+            yield name + struct.pack(">HHIH", kind, _IN, 0, len(address.packed)) + address.packed
 
 
 def _question(data: bytes) -> tuple[str, int, bytes]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 import msgspec
@@ -19,6 +20,7 @@ import uvloop
 
 from crawler.api import Crawler
 from crawler.config import Config, build
+from crawler.net import guard
 from crawler.report.report import Report
 from crawler.testing.hostile import ANY_NUMBER, Scenario, Stage
 from crawler.testing.site import Site
@@ -56,6 +58,8 @@ class Run:
     folder: Path
     lag: float
     """Seconds of CPU that the loop, servers and all, worked at worst without looking up."""
+    asked: list[str]
+    """Names whose IPv4 addresses the name server was asked for."""
     pages: dict[str, dict[str, Any]] = field(init=False)
     outcomes: dict[str, str] = field(init=False)
     """Of all known URLs, the skipped ones too."""
@@ -124,17 +128,25 @@ def impatient(ca_file: str = "", **sections: dict[str, Any]) -> Config:
     return build(plain)
 
 
-async def played(scenarios: tuple[Scenario, ...], config: Config, folder: Path, zone: Any) -> Run:
-    """Crawl all scenarios and a healthy site at once."""
+def _counts_as_public(patch: pytest.MonkeyPatch, address: str) -> None:
+    """Let the guard take an address of loopback for a public one; nothing else of it is changed."""
+    really = guard.is_public
+    patch.setattr(guard, "is_public", lambda one: one == address or really(one))
+
+
+async def played(chapter: ModuleType, config: Config, folder: Path) -> Run:
+    """Crawl all scenarios of a chapter and a healthy site at once."""
     async with contextlib.AsyncExitStack() as opened:
-        server = opened.enter_context(NameServer(zone))
+        server = opened.enter_context(NameServer(getattr(chapter, "zone", transport.zone)))
         patched = opened.enter_context(pytest.MonkeyPatch.context())
         server.install(patched)
+        if public := getattr(chapter, "PUBLIC", ""):
+            _counts_as_public(patched, public)
         site = await opened.enter_async_context(Site("127.0.0.9"))
         for number in range(HEALTHY):
             site.page(f"/{number}", links=(f"/{number + 1}",) if number + 1 < HEALTHY else ())
         stages = {}
-        for scenario in scenarios:
+        for scenario in chapter.SCENARIOS:
             context = certificates.server_context(scenario.tls) if scenario.tls else None
             stages[scenario] = await opened.enter_async_context(Stage(scenario, context))
         watch = await opened.enter_async_context(Watch())
@@ -144,7 +156,8 @@ async def played(scenarios: tuple[Scenario, ...], config: Config, folder: Path, 
             for stage in stages.values():
                 await stage.quiet.wait()
     lines = [json.loads(line) for line in (folder / "pages.jsonl").read_text().splitlines()]
-    return Run(config, report, lines, {site.url(f"/{number}") for number in range(HEALTHY)}, stages, folder, watch.lag)
+    healthy = {site.url(f"/{number}") for number in range(HEALTHY)}
+    return Run(config, report, lines, healthy, stages, folder, watch.lag, server.asked)
 
 
 def _run(chapter: str, stand: str, folder: Path) -> Run:
@@ -152,10 +165,9 @@ def _run(chapter: str, stand: str, folder: Path) -> Run:
     config = impatient(certificates.ca_file(folder), **getattr(module, "SETTINGS", {}))
     client, loop = STANDS[stand]
     config = msgspec.structs.replace(config, fetch=msgspec.structs.replace(config.fetch, client=client))
-    zone = getattr(module, "zone", transport.zone)
     factory = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(played(module.SCENARIOS, config, folder / "out", zone))
+        return runner.run(played(module, config, folder / "out"))
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,10 @@ class Exchange(Struct, eq=False):
         elif self.trusted:
             self.inward = guard.inward(host, addresses)
 
+    def may_reach(self, guard: Guard, address: str) -> bool:
+        """Tell whether an address is worth a try; what is connected to is checked all the same, in ``new_socket``."""
+        return guard.allows(address, inward=self.inward)
+
     def new_socket(self, guard: Guard, address: tuple[Any, ...]) -> socket.socket:
         """Make a socket towards an address, as ``getaddrinfo`` returns it, if it may be reached.
 

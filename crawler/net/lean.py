@@ -162,8 +162,10 @@ class LeanSession:
         exchange.resolving = False
         exchange.dns += self._loop.time() - began
         exchange.found(self._guard, origin.host, [address[4][0] for address in addresses])
+        # Where a name stands for private addresses too, what the others say is what is to be told.
+        reachable = [address for address in addresses if exchange.may_reach(self._guard, address[4][0])]
         made = await start_connection(
-            addresses,
+            reachable or addresses,
             happy_eyeballs_delay=_NEXT_ADDRESS_AFTER,
             loop=self._loop,
             socket_factory=partial(self._socket, exchange),

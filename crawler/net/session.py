@@ -87,7 +87,8 @@ class _Connector(aiohttp.TCPConnector):
         exchange.resolving = False
         exchange.dns += loop.time() - began
         exchange.found(self._guard, host, [address["host"] for address in addresses])
-        return addresses
+        # Where a name stands for private addresses too, what the others say is what is to be told.
+        return [one for one in addresses if exchange.may_reach(self._guard, one["host"])] or addresses
 
     async def resolved(self, host: str, port: int, traces: Any = None) -> list[ResolveResult]:
         """Return the addresses of a host that are worth a try, in their order."""

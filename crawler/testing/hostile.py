@@ -101,6 +101,8 @@ class Scenario:
     path: str = "/"
     host: str = "127.0.0.1"
     """As the URL has it."""
+    address: str = "127.0.0.1"
+    """Where it listens."""
     listens: Literal["yes", "no", "full"] = "yes"
     """``no``: connections are refused; ``full``: they get no answer at all."""
     tls: str = ""
@@ -161,13 +163,13 @@ class Stage:
         """Begin to listen, or not to, as the scenario says."""
         self.quiet.set()
         if self.scenario.listens == "yes":
-            self._socket = self._listener = listen("127.0.0.1", 0)
+            self._socket = self._listener = listen(self.scenario.address, 0)
             self._server = await asyncio.start_server(
                 self._talk, sock=self._listener, limit=_HEAD_LIMIT, ssl=self.context, backlog=512
             )
         else:
             self._socket = socket.socket()
-            self._socket.bind(("127.0.0.1", 0))
+            self._socket.bind((self.scenario.address, 0))
         self.port = int(self._socket.getsockname()[1])
         if self.scenario.listens == "full":
             self._fill(self._socket)

@@ -6,10 +6,22 @@ from pathlib import Path
 from types import ModuleType
 
 from crawler.testing.hostile import Scenario
-from tests.scenarios import coding, content, framing, oddities, politeness, redirects, sitemaps, transport, traps
+from tests.scenarios import (
+    coding,
+    content,
+    framing,
+    naming,
+    oddities,
+    politeness,
+    redirects,
+    sitemaps,
+    transport,
+    traps,
+)
 
 CHAPTERS: dict[str, ModuleType] = {
     "Transport": transport,
+    "Names": naming,
     "HTTP framing": framing,
     "HTTP that is read in two ways": oddities,
     "Content coding": coding,
