@@ -24,7 +24,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from crawler import __version__
 from crawler.config import Config
 from crawler.core.exchange import Heard, Parcel, Receipt
 from crawler.core.host_queues import Again, Want
@@ -33,18 +32,15 @@ from crawler.core.records import CrawlURL, Held, Kind, Page, Place
 from crawler.core.tally import Tally
 from crawler.errors import Overtaken, StorageError, UsageError
 from crawler.seams import Seams
-from crawler.storage.answers import NOWHERE, Answers, Stands
-from crawler.storage.archive import Archive
+from crawler.storage.answers import NOWHERE, Stands
 from crawler.storage.attempt import Attempt
 from crawler.storage.callers import theirs
-from crawler.storage.change_log import ChangeLog, Line, is_told, line_of
-from crawler.storage.database import CHANGE_LOG, NAME, PAGE_LOG, memory_database, open_database, open_for_reading
-from crawler.storage.disk import Disk
+from crawler.storage.database import NAME, memory_database, open_database, open_for_reading
 from crawler.storage.exchange import Exchange, is_shard
+from crawler.storage.files import Files, NoFiles
 from crawler.storage.frontier import Frontier, Sown, StoredHost
-from crawler.storage.frozen import ARCHIVE, Frozen, index_of, path_of
-from crawler.storage.nowhere import NoArchive, NoPageLog
-from crawler.storage.page_log import MOST_AT_ONCE, PageLog, cut_page_log, page_of, refuse_older
+from crawler.storage.frozen import Frozen
+from crawler.storage.page_log import MOST_AT_ONCE, cut_page_log, page_of, refuse_older
 from crawler.storage.page_table import PageTable
 from crawler.storage.rounds import Round, Rounds
 from crawler.storage.run_table import RunRow, RunTable
@@ -102,7 +98,6 @@ class Journal:
         self._shard = seams.shard
         self._folder = folder
         self._sound = True
-        self._synced = 0.0
         self.transactions = 0
         """Since it was opened; may be asked from any thread."""
         self._frozen_at, self._lineage = -1, ""
@@ -128,13 +123,10 @@ class Journal:
         )
         self._rounds = Rounds(self._database.connection)
         self._runs = RunTable(self._database.connection, time.time())
-        self._log: PageLog | NoPageLog = NoPageLog()
-        self._changes: ChangeLog | NoPageLog = NoPageLog()
-        self._disk: Disk | None = None
-        self._archive: Archive | NoArchive = NoArchive()
-        self._answers: Answers | None = None
+        self._files: Files | NoFiles = NoFiles()
         if self._folder is not None:
-            self._open_files(opened, self._folder, config)
+            self._files = Files(self._folder, config, self._database, self._pages)
+            opened.callback(self._files.close)
 
     def _open_exchange(self, config: Config) -> Exchange | None:
         if self._shard is not None:
@@ -145,42 +137,17 @@ class Journal:
             )
         return None
 
-    def _open_files(self, opened: ExitStack, folder: Path, config: Config) -> None:
-        files = self._files()
-        self._log = PageLog(folder, files.pop(PAGE_LOG, (0, False))[0])
-        opened.callback(self._log.close)
-        self._changes = ChangeLog(folder, files.pop(CHANGE_LOG, (0, False))[0])
-        opened.callback(self._changes.close)
-        self._archive = archive = Archive(
-            folder / "archive",
-            segment_size=config.store.segment_size,
-            software=f"crawler/{__version__}",
-            now=time.time,
-            index=self._index,
-        )
-        opened.callback(archive.close)
-        archive.recover(files)
-        if config.store.archive == "warc":
-            self._answers = Answers(archive, self._pages, self._database)
-        self._disk = Disk(folder, self._database.connection) if config.limits.max_disk else None
-
     # writing
 
     def commit(self, attempts: Sequence[Attempt]) -> Committed:
         """Make a batch of attempts durable; see the head of this file."""
         with self._writing():
             last = [attempt for attempt in attempts if attempt.again is None]
-            stand = self._answers.append(last) if self._answers else [NOWHERE] * len(last)
-            round_, before = self._rounds.now.number, self._log.length + self._changes.length
+            stand, round_ = self._files.append(last), self._rounds.now.number
             pages = [_page(attempt, where, round_) for attempt, where in zip(last, stand, strict=True)]
             if pages:
-                self._log.append(pages)
-                self._changes.append(_lines(last, pages))
-                began = time.perf_counter()
-                self._archive.sync()
-                self._log.sync()
-                self._changes.sync()
-                self._synced += time.perf_counter() - began
+                self._files.log(pages, last)
+                self._files.sync()
                 self._give(pages, last)
             finished = iter(zip(pages, stand, strict=True))
             result = Committed([], [], [])
@@ -189,11 +156,8 @@ class Journal:
                     page, where = next(finished) if attempt.again is None else (None, NOWHERE)
                     self._store(attempt, where.record, result)
                     result.pages.append(page)
-                self._store_lengths()
-            self._archive.committed()
-            if self._disk is not None:
-                logged = self._log.length + self._changes.length - before
-                self._disk.grow(logged + sum(map(_weight, last)))
+                self._files.store_lengths()
+            self._files.committed(last)
         return result
 
     def begin_round(self, at: float, *, all_pages: bool) -> int | None:
@@ -265,21 +229,17 @@ class Journal:
         """
         with self._writing():
             if self._frozen_at != self.transactions:  # else nothing has changed since the last time
-                self._archive.close_segment()
-                with self._transaction():
-                    self._store_lengths()
-                    self._lineage = self._database.lineage()
-                self._archive.committed()
+                if not self._lineage:
+                    with self._transaction():
+                        self._lineage = self._database.lineage()
+                self._end_segment()
                 self._frozen_at = self.transactions
             size = self._database.freeze()
-        assert self._folder is not None  # noqa: S101  -- without a folder nothing asks for this
-        files = tuple(sorted((path_of(name), length) for name, (length, _) in self._files().items()))
-        indexes = tuple(index_of(self._folder, name) for name, _ in files if name.startswith(ARCHIVE))
         return Frozen(
             lineage=self._lineage,
             at=time.time(),
             pages=self._pages.last,
-            files=files + indexes,
+            files=self._files.frozen(),
             size=size,
             read=self._database.read,
             heard=self.heard(),
@@ -298,15 +258,10 @@ class Journal:
             if not self._sound and self._folder is not None and not self._lost:
                 closing.callback(cut_page_log, self._folder)
             closing.callback(self._database.close)
-            closing.callback(self._log.close)
-            closing.callback(self._changes.close)
-            closing.callback(self._archive.close)
+            closing.callback(self._files.close)
             if self._sound:
                 with self._writing():
-                    self._archive.close_segment()
-                    with self._transaction():
-                        self._store_lengths()
-                    self._archive.committed()
+                    self._end_segment()
 
     # reading
 
@@ -318,12 +273,12 @@ class Journal:
     @property
     def synced(self) -> float:
         """Seconds spent so far in waiting for the disk; may be asked from any thread."""
-        return self._synced + self._database.synced
+        return self._files.synced + self._database.synced
 
     @property
     def disk_used(self) -> int:
         """Bytes that the folder takes, if a limit asks for that; may be asked from any thread."""
-        return self._disk.used if self._disk is not None else 0
+        return self._files.disk_used
 
     def parcels(self, owner: int) -> tuple[int, tuple[Parcel, ...]]:
         """Return what another shard has not heard yet: a batch, or somewhat more; see :meth:`Exchange.parcels`."""
@@ -387,9 +342,11 @@ class Journal:
             raise UsageError("no other shard shares this crawl", where=str(self._folder or "memory"))
         return self.exchange
 
-    def _files(self) -> dict[str, tuple[int, bool]]:
-        rows = self._database.connection.execute("SELECT name, length, closed FROM file")
-        return {name: (length, bool(closed)) for name, length, closed in rows}
+    def _end_segment(self) -> None:
+        self._files.close_segment()
+        with self._transaction():
+            self._files.store_lengths()
+        self._files.committed()
 
     def _give(self, pages: Sequence[Page], attempts: Sequence[Attempt]) -> None:
         """Give the caller's store what is about to count."""
@@ -417,19 +374,6 @@ class Journal:
         page = self._pages.add(attempt, place, self._rounds.now.number)
         self.frontier.finish(source, attempt.outcome, attempt.standing, page=page, round_=self._rounds.now.number)
 
-    def _store_lengths(self) -> None:
-        logs = {PAGE_LOG: (self._log.length, False), CHANGE_LOG: (self._changes.length, False)}
-        lengths = {**self._archive.lengths(), **logs}
-        self._database.connection.executemany(
-            "INSERT INTO file (name, length, closed) VALUES (?, ?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET length = excluded.length, closed = excluded.closed",
-            [(name, length, closed) for name, (length, closed) in lengths.items()],
-        )
-
-    def _index(self, segment: str) -> Iterator[str]:
-        with self._database.refusing():
-            yield from self._pages.index(segment)
-
 
 def _refuse_older(folder: Path, config: Config) -> None:
     """Look before anything is changed: opening a database for writing may remove its log."""
@@ -438,18 +382,6 @@ def _refuse_older(folder: Path, config: Config) -> None:
     most_lost = MOST_AT_ONCE if config.store.durability == "full" else None  # else by a power cut, any number
     with closing(open_for_reading(folder)) as database, database.refusing():
         refuse_older(database, most_lost=most_lost)
-
-
-def _weight(attempt: Attempt) -> int:
-    """Return what an attempt adds to archive and mirror, in bytes, or a little more."""
-    parsed = attempt.parsed
-    return len(parsed.record) + (parsed.size if attempt.mirror else 0) if parsed else 0
-
-
-def _lines(attempts: Iterable[Attempt], pages: Iterable[Page]) -> Iterator[Line]:
-    for attempt, page in zip(attempts, pages, strict=True):
-        if is_told(page):
-            yield line_of(page, attempt.fetched.source.earlier, attempt.fetched.location)
 
 
 def _decoded(attempt: Attempt) -> bytes:
