@@ -150,6 +150,14 @@ def test_tests_in_the_docs_pass(page: str, block: str, tmp_path: Path) -> None:
     assert f"{len(TESTS.findall(block))} passed" in done.stdout
 
 
+def test_each_decision_has_a_number_of_its_own_and_begins_with_it() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    for number, page in enumerate(pages, 1):
+        assert page.read_text(encoding="utf-8").startswith(f"# {number}. ")
+
+
 def test_every_link_within_the_docs_leads_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
