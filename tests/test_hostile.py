@@ -236,6 +236,11 @@ def test_the_table_in_the_docs_is_that_of_the_scenarios() -> None:
     assert table.DOC.read_text(encoding="utf-8") == table.text()
 
 
+@pytest.mark.parametrize(("file", "name"), [(file, name) for _, _, file, name in table.ELSEWHERE])
+def test_what_is_played_elsewhere_is_played_there(file: str, name: str) -> None:
+    assert f"def test_{name}" in (Path(__file__).parent / file).read_text(encoding="utf-8")
+
+
 def test_every_scenario_has_a_name_of_its_own() -> None:
     names = Counter(scenario.name for chapter in CHAPTERS.values() for scenario in chapter.SCENARIOS)
 
