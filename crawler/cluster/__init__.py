@@ -1,7 +1,8 @@
 """One crawl, shared by several shards, each of which is the crawl of a single machine: the same coroutine.
 
-``member`` is a shard, ``driver`` keeps them together, ``link`` is what they say to each other, ``crawl`` is the whole
-as it is used from outside; ``on_ray`` is the thin layer that puts shards on Ray's actors, and alone knows Ray.
+``member`` is a shard, ``courier`` carries what it has for others, ``driver`` keeps them together, ``seeds`` deals out
+the seeds, ``link`` is what they say to each other, ``crawl`` is the whole as it is used from outside; ``on_ray`` is the
+thin layer that puts shards on Ray's actors, and alone knows Ray.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from pathlib import Path
 import msgspec
 
 from crawler.core.manifest import MANIFESTS, SHARED, Manifest, Piece, newest
-from crawler.errors import StorageError, StoreUnreachable, UsageError
+from crawler.core.shards import MOST_SHARDS
+from crawler.errors import SnapshotDamaged, StorageError, StoreUnreachable, UsageError
 from crawler.storage.folder import PAGE, REPORT
 from crawler.storage.lock import FolderLock
 from crawler.storage.manifests import Manifests
@@ -135,8 +136,8 @@ def bring_back(store: ObjectStore, endpoint: str, folder: Path) -> list[Manifest
         manifests = Manifests(store, folder, keep=1, shared=True)
         last = newest(store.keys(MANIFESTS))
         whole, content = manifests.load(last)
-        shards = _common(store, whole).shards
-        brought = [_bring_back_shard(store.url, endpoint, folder, shard) for shard in range(shards)]
+        shards = range(_shards(store, whole))
+        brought = [_bring_back_shard(store.url, endpoint, folder, shard) for shard in shards]
         restore(store, whole, folder)  # last: without it, nothing else counts
         manifests.note({last: content})
     finally:
@@ -144,9 +145,16 @@ def bring_back(store: ObjectStore, endpoint: str, folder: Path) -> list[Manifest
     return [one for one in brought if one is not None]
 
 
-def _common(store: ObjectStore, whole: Manifest) -> Common:
-    (piece,) = whole.files()[SHARED]
-    return msgspec.json.decode(store.content(piece.key, most=_MOST_SHARED), type=Common)
+def _shards(store: ObjectStore, whole: Manifest) -> int:
+    """Return how many shards there are."""
+    pieces = whole.files()[SHARED]
+    try:
+        content = b"".join(store.content(piece.key, most=_MOST_SHARED) for piece in pieces)
+        found = msgspec.json.decode(content, type=Common)
+    except (FileNotFoundError, ValueError) as error:
+        where = f"{store.url}/{pieces[0].key}"
+        raise SnapshotDamaged(f"is missing, or not what a crawl writes ({error})", where=where) from error
+    return min(found.shards, MOST_SHARDS)
 
 
 def _bring_back_shard(url: str, endpoint: str, folder: Path, shard: int) -> Manifest | None:

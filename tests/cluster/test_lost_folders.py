@@ -24,6 +24,7 @@ from crawler.storage.shared_folder import shard_folders
 from crawler.storage.shared_snapshots import SharedSnapshots, bring_back, shard_place
 from crawler.storage.verify_shared import verify_shared
 from crawler.testing.site import Site
+from tests.cli.command import crawler
 from tests.cluster.links import InProcess, shared
 from tests.cluster.test_shared import EAGER, HOSTS, kept, limited
 from tests.graph import Web
@@ -53,8 +54,8 @@ def copied(store: ObjectStore, config: Config = EAGER, *, pages: int = 5) -> Con
 
 
 async def crawled(web: Web, config: Config, out: Path, shards: int | None = 3, **how: Any) -> Report:
-    async with shared(config, out, shards, **how) as crawler:
-        return await asyncio.wait_for(crawler.crawl(web.fronts), LIMIT)
+    async with shared(config, out, shards, **how) as running:
+        return await asyncio.wait_for(running.crawl(web.fronts), LIMIT)
 
 
 class Strikes:
@@ -84,9 +85,9 @@ async def test_shards_that_lose_their_folders_lose_no_page_and_double_none(
 ) -> None:
     place = InProcess(seed)
     strikes = Strikes(web, place, seed, every=25, most=4)
-    async with SharedCrawler(copied(store), out=tmp_path / "out", shards=3, place=place) as crawler:
+    async with SharedCrawler(copied(store), out=tmp_path / "out", shards=3, place=place) as running:
         falling = asyncio.create_task(strikes.fall())
-        report = await asyncio.wait_for(crawler.crawl(web.fronts), LIMIT)
+        report = await asyncio.wait_for(running.crawl(web.fronts), LIMIT)
         falling.cancel()
 
     shutil.rmtree(tmp_path / "out")  # as a shard may have lost its folder when all was done
@@ -127,8 +128,8 @@ async def test_seeds_that_a_lost_shard_had_are_dealt_again(store: ObjectStore, w
 
     gone = asyncio.Event()
     config = copied(store, pages=0)  # no snapshot before all is done
-    async with SharedCrawler(config, out=tmp_path / "out", shards=2, place=place) as crawler:
-        run = asyncio.create_task(crawler.crawl(seeds()))
+    async with SharedCrawler(config, out=tmp_path / "out", shards=2, place=place) as running:
+        run = asyncio.create_task(running.crawl(seeds()))
         await dealt.wait()
         for number in (0, 1):
             await place.strike(number, lose=True)
@@ -160,8 +161,8 @@ async def test_a_store_that_does_not_answer_does_not_keep_a_crawl_from_its_end(
     web: Web, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crawler.stages.snapshot._PAUSES", (0.1,))
-    async with shared(copied(store), tmp_path / "out", 2) as crawler:
-        run = asyncio.create_task(crawler.crawl(web.fronts))
+    async with shared(copied(store), tmp_path / "out", 2) as running:
+        run = asyncio.create_task(running.crawl(web.fronts))
         await web.sites[0].seen(1)
         shutil.rmtree(tmp_path / "store")
         (tmp_path / "store").write_text("no folder")
@@ -176,9 +177,9 @@ async def test_a_store_that_does_not_answer_does_not_keep_a_crawl_from_its_end(
 async def test_a_crawl_that_is_asked_to_stop_has_all_of_it_in_the_store(
     web: Web, store: ObjectStore, tmp_path: Path
 ) -> None:
-    async with shared(copied(store), tmp_path / "one", 3) as crawler:
-        web.sites[5].listeners.append(lambda _: crawler.stop("enough"))
-        stopped = await asyncio.wait_for(crawler.crawl(web.fronts), LIMIT)
+    async with shared(copied(store), tmp_path / "one", 3) as running:
+        web.sites[5].listeners.append(lambda _: running.stop("enough"))
+        stopped = await asyncio.wait_for(running.crawl(web.fronts), LIMIT)
     web.sites[5].listeners.clear()
     await crawled(web, copied(store), tmp_path / "two")
 
@@ -208,6 +209,26 @@ async def test_what_cannot_be_where_folders_may_be_lost_is_refused(
     shutil.rmtree(shard_folders(tmp_path / "out")[0])
     with pytest.raises(UsageError, match="recrawl needs the folders of all shards"):
         await crawled(web, config, tmp_path / "out", 2, recrawl="all")
+
+
+async def test_what_cannot_be_brought_back_is_told_in_one_sentence(
+    web: Web, store: ObjectStore, tmp_path: Path
+) -> None:
+    await crawled(web, copied(store, limited(max_pages=10)), tmp_path / "out", 2)
+    earlier = crawler("restore", store.url, "back", "--snapshot", "1", cwd=tmp_path)
+    full = crawler("restore", store.url, "out", cwd=tmp_path)
+    for one in (tmp_path / "store").glob("*/cluster-*.json"):
+        one.write_text("{}")
+    damaged = crawler("restore", store.url, "back", cwd=tmp_path)
+
+    assert (earlier.code, full.code, damaged.code) == (2, 2, 65)
+    assert (
+        earlier.err
+        == "crawler: --snapshot: several shards share this crawl, and their earlier snapshots may lack links\n"
+    )
+    assert full.err == "crawler: out: holds a crawl already; name an empty folder\n"
+    assert "is missing, or not what a crawl writes" in damaged.err
+    assert damaged.err.count("\n") == 1
 
 
 async def _alone(web: Web, config: Config, out: Path) -> None:
