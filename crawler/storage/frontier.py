@@ -381,6 +381,8 @@ class Frontier:
             ).fetchone()
             urls = self._waiting.load(want)
         trusted, asked = _named(want.host) in self._roots, self.hosts.is_old(id_)
+        if self._exchange is not None and self._exchange.life > 1:
+            asked = True  # perhaps by a life of which nothing is remembered
         return StoredHost(want.host, queued, next_at, asked, trusted, robots, until, urls)
 
     def waiting_hosts(self, besides: AbstractSet[str], limit: int) -> list[str]:

@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from crawler import Config, Report, UsageError
 from crawler.cluster.crawl import SharedCrawler
-from crawler.config import Snapshot, Store
+from crawler.config import Politeness, Snapshot, Store
 from crawler.errors import Overtaken
 from crawler.report.report import Ending
 from crawler.report.text import text
@@ -28,7 +29,7 @@ from tests.cli.command import crawler
 from tests.cluster.links import InProcess, shared
 from tests.cluster.test_shared import EAGER, HOSTS, kept, limited
 from tests.graph import Web
-from tests.invariants import differing, repeated, truth
+from tests.invariants import CLOCK, differing, repeated, truth
 
 LIMIT = 120
 IN_FLIGHT = 16
@@ -186,6 +187,21 @@ async def test_a_crawl_that_is_asked_to_stop_has_all_of_it_in_the_store(
     assert stopped.snapshot is not None
     assert (stopped.ending, stopped.snapshot.complete, stopped.snapshot.behind) == (Ending.INTERRUPTED, True, 0)
     assert differing(truth(web), kept(tmp_path / "two"), "the truth", "the crawl") == []
+
+
+async def test_a_host_that_a_lost_shard_had_just_asked_is_not_hurried(store: ObjectStore, tmp_path: Path) -> None:
+    place, delay = InProcess(), 1.5
+    config = replace(copied(store, pages=0), politeness=Politeness(delay=delay))
+    async with Site("127.0.0.1") as site, SharedCrawler(config, out=tmp_path, shards=1, place=place) as running:
+        run = asyncio.create_task(running.crawl(site.page("/", links=("/a",))))
+        site.page("/a")
+        await site.seen(1)
+        await place.strike(0, lose=True)
+        report = await asyncio.wait_for(run, LIMIT)
+        asked = [request.at for request in site.log]
+
+    assert (report.ending, report.pages) == (Ending.COMPLETE, 2)
+    assert all(later - earlier >= delay - CLOCK for earlier, later in pairwise(asked))
 
 
 async def test_what_cannot_be_where_folders_may_be_lost_is_refused(
