@@ -11,7 +11,10 @@ from crawler.core.outcomes import Outcome
 from crawler.testing.hostile import ANY_NUMBER, Scenario, Stage, Talk, answers, answers_by
 
 PUBLIC = "127.0.0.7"
-SETTINGS = {"fetch": {"allow_private": "seeds"}}
+SETTINGS = {
+    "fetch": {"allow_private": "seeds", "connect_timeout": 20.0, "head_timeout": 20.0, "total_timeout": 50.0},
+}
+"""Nothing here is about time, so a busy machine may take its own."""
 _PAGES = 6
 _ALIASES = tuple(f"alias-{number}.test" for number in range(12))
 
