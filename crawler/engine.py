@@ -12,13 +12,13 @@ what was not is still queued.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from time import perf_counter
 
 import msgspec
 from msgspec import Struct
 
+from crawler.bell import Bell
 from crawler.config import Config
 from crawler.core.host_queues import Again, HostQueues, Wait
 from crawler.core.ledger import Feed
@@ -27,6 +27,7 @@ from crawler.core.tally import Tally
 from crawler.core.url import seed_url
 from crawler.pipeline import Pipeline
 from crawler.report.report import Ending
+from crawler.seeding import seed_batches
 from crawler.stages.commit import Commit
 from crawler.storage.frontier import Sown, StoredHost
 
@@ -34,37 +35,8 @@ GRACE = 5.0
 """Seconds that fetches in flight are given when the crawl is asked to stop."""
 FIRST_SLOTS = 64
 """Requests in flight at once, as long as nobody has said how many, and the crawl has not found out."""
-_SEEDS_AT_ONCE = 1_000
 _MOST_UNCOMMITTED = 128
 """Pages beyond those being fetched that may be on their way through parse and commit."""
-
-
-class Bell:
-    """Wakes the one task that waits for a change."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
-        self._rung = False
-
-    def ring(self) -> None:
-        """Wake the waiter now, or as soon as it waits."""
-        self._rung = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def wait(self, seconds: float | None = None) -> None:
-        """Return when the bell is rung, or after so many seconds."""
-        if not self._rung:
-            self._waiter = self._loop.create_future()
-            timer = None if seconds is None else self._loop.call_later(seconds, self.ring)
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-                if timer is not None:
-                    timer.cancel()
-        self._rung = False
 
 
 class Share(Struct):
@@ -377,35 +349,3 @@ class Engine:
                 self._changed.ring()
             else:
                 await self._hungry.wait()
-
-
-async def seed_batches(seeds: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
-    """Take seeds a thousand at a time, or fewer where their source has to be waited for."""
-    if not isinstance(seeds, AsyncIterable):
-        rest = iter(seeds)
-        while batch := list(islice(rest, _SEEDS_AT_ONCE)):
-            yield batch
-        return
-    waiting: list[str] = []
-    arrived, taken = Bell(), Bell()
-
-    async def read() -> None:
-        async for seed in seeds:
-            waiting.append(seed)
-            arrived.ring()
-            if len(waiting) >= _SEEDS_AT_ONCE:
-                await taken.wait()
-
-    reader = asyncio.get_running_loop().create_task(read())
-    reader.add_done_callback(lambda _: arrived.ring())
-    try:
-        while not reader.done() or waiting:
-            await arrived.wait()
-            batch, waiting[:] = waiting[:], []
-            taken.ring()
-            if batch:
-                yield batch
-        await reader
-    finally:
-        reader.cancel()
-        await asyncio.wait([reader])

@@ -17,7 +17,7 @@ from crawler.cluster.link import Look, Part, Sown, Unreachable
 from crawler.core.shards import Territory
 from crawler.core.tally import Tally
 from crawler.core.url import seed_url
-from crawler.engine import seed_batches
+from crawler.seeding import seed_batches
 
 T = TypeVar("T")
 
