@@ -36,10 +36,10 @@ class Contender:
     """Exit codes of a run that is whole."""
 
 
-def _crawl(seeds: Path, out: Path) -> list[str]:
+def _crawl(*options: str) -> Callable[[Path, Path], list[str]]:
     width = str(CONNECTIONS)
-    options = ["--delay", "0", "--per-host", width, "--concurrency", width, "-q", "-o", str(out / "crawl")]
-    return [sys.executable, "-m", "crawler", str(seeds), *options]
+    usual = ["--delay", "0", "--per-host", width, "--concurrency", width, "-q", *options]
+    return lambda seeds, out: [sys.executable, "-m", "crawler", str(seeds), *usual, "-o", str(out / "crawl")]
 
 
 def _wget(*options: str) -> Callable[[Path, Path], list[str]]:
@@ -79,7 +79,10 @@ def contenders(scrapy: str | None) -> list[Contender]:
     Args:
         scrapy: an interpreter that can import Scrapy; None without one.
     """
-    every = [Contender("crawler", "durable, WARC.gz, robots.txt obeyed", _crawl, _reported)]
+    every = [
+        Contender("crawler", "durable, WARC.gz, robots.txt obeyed", _crawl(), _reported),
+        Contender("crawler, lean", "the same with --client lean", _crawl("--client", "lean"), _reported),
+    ]
     if shutil.which("wget2"):
         # 8 is an answer such as 404, which real sites have
         every.append(Contender("wget2", "C, 16 threads: files, no archive, no state", _wget2, _files, (0, 8)))
