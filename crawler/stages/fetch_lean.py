@@ -73,8 +73,9 @@ class LeanFetcher:
         request, archived = session.request(source, conditions(source), trusted=exchange.trusted)
         connection = await session.connection(source.url, exchange)
         try:
-            exchange.connected(connection)
-            await connection.ask(request, receive)
+            answered = connection.ask(request, receive)
+            exchange.connected(connection)  # not before: the host's delay begins when the request has left
+            await answered
         finally:
             session.release(connection)
         if answer.head:
