@@ -151,6 +151,7 @@ class AnswerReader:
 
     def _finish(self, event: End | Broken) -> None:
         self._grammar.events.append(event)
+        self._grammar.let_go()
         self._step = _read_nothing
 
     # the steps through an answer
@@ -247,8 +248,8 @@ class _Grammar:
         self._stalled = 0
         """Bytes of a trailer line that has not ended."""
         self._refused: Broken | None = None
-        self._parser = HttpResponseParser(self)
-        self._parser.set_dangerous_leniencies(
+        self._parser = parser = HttpResponseParser(self)
+        parser.set_dangerous_leniencies(
             lenient_headers=True,  # folded lines
             lenient_optional_cr_before_lf=True,
             lenient_spaces_after_chunk_size=True,
@@ -266,6 +267,11 @@ class _Grammar:
             self.more = True
         if self._in_trailers and self._stalled > MAX_LINE and not self.whole:
             raise _Refused(_TOO_LONG)
+
+    def let_go(self) -> None:
+        """Part from llhttp and what was read: they refer to each other, and a body would wait for the collector."""
+        self.events = []
+        del self._parser
 
     def on_message_begin(self) -> None:
         if self.whole:

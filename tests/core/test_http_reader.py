@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 
 import pytest
@@ -206,3 +207,21 @@ def test_small_print_of_chunks_may_not_go_on_for_ever() -> None:
         events += reader.feed(b"x" * 65536)
 
     assert [event.outcome for event in events if isinstance(event, Broken)] == [Outcome.TOO_LARGE]
+
+
+@pytest.mark.parametrize("name", [*WHOLE, *REFUSED])
+def test_an_answer_that_was_read_leaves_nothing_to_the_collector(name: str) -> None:
+    wire = WHOLE[name][0] if name in WHOLE else REFUSED[name][0]
+    reader = AnswerReader(1000)
+    gc.collect()
+    gc.disable()
+
+    try:
+        reader.feed(wire)
+        reader.eof()
+        reader.begin()
+        left = gc.collect()
+    finally:
+        gc.enable()
+
+    assert left == 0
