@@ -8,19 +8,22 @@ Here is the seam at which a client is put in, and what is made of an answer, whi
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
+from crawler.config import Fetch
 from crawler.core.headers import Headers, is_whole, retry_after
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Fetched, Kind, Timings
 from crawler.core.redirect import follow, outcome_of
 from crawler.core.text import printable
 from crawler.net.exchange import Exchange
-from crawler.net.failures import too_late
+from crawler.net.failures import failure, too_late
 from crawler.net.room import FREE, LargeBody, Room
 
 MAX_ROBOTS = 512 * 1024
@@ -189,6 +192,49 @@ class Answer:
             self.retry_after,
             timings,
         )
+
+
+class ByClient(ABC):
+    """Fetch by an HTTP client: what is the same whichever it is; a :class:`Fetcher`.
+
+    Args:
+        settings: deadlines and caps.
+        room: where large bodies are counted while they come.
+        max_retry_after: seconds; a longer Retry-After is cut to this.
+    """
+
+    def __init__(self, settings: Fetch, room: Room, *, max_retry_after: float) -> None:
+        self._settings = settings
+        self._room = room
+        self._max_retry_after = max_retry_after
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+
+    async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
+        """Fetch ``source``; see :class:`Fetcher`."""
+        began_at, began = time.time(), self._clock()
+        settings = self._settings
+        ends = began + settings.total_timeout
+        deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
+        exchange = Exchange(trusted, settings, deadline, began, ends, sent)
+        answer = Answer(source, exchange, self._room, max_retry_after=self._max_retry_after)
+        try:
+            async with deadline:
+                await self._ask(source, exchange, answer)
+        except TimeoutError:
+            answer.late()
+        except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
+            answer.failed(*self._failure(error, exchange))
+        finally:
+            answer.ended()
+        return answer.fetched(began_at, self._clock())
+
+    @abstractmethod
+    async def _ask(self, source: CrawlURL, exchange: Exchange, answer: Answer) -> None:
+        """Make the request, and tell ``answer`` what comes; raise what goes wrong."""
+
+    def _failure(self, error: Exception, exchange: Exchange) -> tuple[Outcome, str]:
+        """Give what went wrong its name."""
+        return failure(error, exchange)
 
 
 def conditions(source: CrawlURL) -> dict[str, str]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import aiohttp
 from yarl import URL
 
 from crawler.config import Fetch
-from crawler.core.records import CrawlURL, Fetched
+from crawler.core.outcomes import Outcome
+from crawler.core.records import CrawlURL
 from crawler.core.url import host_key
 from crawler.net.exchange import Exchange
 from crawler.net.room import Room
 from crawler.net.session import Session
 from crawler.net.session_failures import failure
 from crawler.net.wire import Wire, current
-from crawler.stages.fetch import Answer, conditions
+from crawler.stages.fetch import Answer, ByClient, conditions
 
 
-class HttpFetcher:
+class HttpFetcher(ByClient):
     """Fetch by aiohttp; a :class:`~crawler.stages.fetch.Fetcher`.
 
     Args:
@@ -31,38 +30,23 @@ class HttpFetcher:
     """
 
     def __init__(self, session: Session, settings: Fetch, room: Room, *, max_retry_after: float) -> None:
+        super().__init__(settings, room, max_retry_after=max_retry_after)
         self._session = session
-        self._settings = settings
-        self._room = room
-        self._max_retry_after = max_retry_after
-        self._clock: Callable[[], float] = asyncio.get_running_loop().time
 
-    async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
-        """Fetch ``source``; see :class:`~crawler.stages.fetch.Fetcher`."""
-        began_at, began = time.time(), self._clock()
-        settings, session = self._settings, self._session
-        ends = began + settings.total_timeout
-        deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
-        exchange = Exchange(trusted, settings, deadline, began, ends, sent)
-        answer = Answer(source, exchange, self._room, max_retry_after=self._max_retry_after)
-        token = current.set(exchange)
+    async def _ask(self, source: CrawlURL, exchange: Exchange, answer: Answer) -> None:
+        token, asked = current.set(exchange), conditions(source)
         try:
-            async with deadline:
-                asked = conditions(source)
-                response = await session.get(source, exchange, asked)
-                try:
-                    self._head(answer, response, exchange, asked)
-                    await self._body(answer, response)
-                finally:
-                    response.close()
-        except TimeoutError:
-            answer.late()
-        except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
-            answer.failed(*failure(error, exchange))
+            response = await self._session.get(source, exchange, asked)
+            try:
+                self._head(answer, response, exchange, asked)
+                await self._body(answer, response)
+            finally:
+                response.close()
         finally:
             current.reset(token)
-            answer.ended()
-        return answer.fetched(began_at, self._clock())
+
+    def _failure(self, error: Exception, exchange: Exchange) -> tuple[Outcome, str]:
+        return failure(error, exchange)
 
     def _head(
         self, answer: Answer, response: aiohttp.ClientResponse, exchange: Exchange, asked: Mapping[str, str]

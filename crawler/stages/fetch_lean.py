@@ -1,22 +1,17 @@
-"""LOOP: CrawlURL → Fetched, by the lean client. The same as :mod:`crawler.stages.fetch`, with less between."""
+"""LOOP: CrawlURL → Fetched, by the lean client."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
-
 from crawler.config import Fetch
 from crawler.core.http_reader import Broken, End, Event, Head
-from crawler.core.records import CrawlURL, Fetched
+from crawler.core.records import CrawlURL
 from crawler.net.exchange import Exchange
-from crawler.net.failures import failure
 from crawler.net.lean import LeanSession
 from crawler.net.room import Room
-from crawler.stages.fetch import Answer, conditions
+from crawler.stages.fetch import Answer, ByClient, conditions
 
 
-class LeanFetcher:
+class LeanFetcher(ByClient):
     """Fetch by the lean client; a :class:`~crawler.stages.fetch.Fetcher`.
 
     Args:
@@ -27,30 +22,8 @@ class LeanFetcher:
     """
 
     def __init__(self, session: LeanSession, settings: Fetch, room: Room, *, max_retry_after: float) -> None:
+        super().__init__(settings, room, max_retry_after=max_retry_after)
         self._session = session
-        self._settings = settings
-        self._room = room
-        self._max_retry_after = max_retry_after
-        self._clock: Callable[[], float] = asyncio.get_running_loop().time
-
-    async def __call__(self, source: CrawlURL, *, trusted: bool, sent: Callable[[], None]) -> Fetched:
-        """Fetch ``source``; see :class:`~crawler.stages.fetch.Fetcher`."""
-        began_at, began = time.time(), self._clock()
-        settings = self._settings
-        ends = began + settings.total_timeout
-        deadline = asyncio.timeout_at(min(ends, began + settings.head_timeout))
-        exchange = Exchange(trusted, settings, deadline, began, ends, sent)
-        answer = Answer(source, exchange, self._room, max_retry_after=self._max_retry_after)
-        try:
-            async with deadline:
-                await self._ask(source, exchange, answer)
-        except TimeoutError:
-            answer.late()
-        except Exception as error:  # noqa: BLE001  whatever a server sends, it ends its own page and not the crawl
-            answer.failed(*failure(error, exchange))
-        finally:
-            answer.ended()
-        return answer.fetched(began_at, self._clock())
 
     async def _ask(self, source: CrawlURL, exchange: Exchange, answer: Answer) -> None:
         session, clock = self._session, self._clock
