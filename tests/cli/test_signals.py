@@ -13,7 +13,7 @@ from crawler.cli.signals import ONE_SIGNAL
 from tests.cli.command import started
 
 WATCH = """
-import asyncio, sys, time
+import asyncio, signal, sys
 from crawler.cli.signals import Signals
 
 async def main(signals):
@@ -27,7 +27,7 @@ async def main(signals):
     await stopped.wait()
     if sys.argv[1] == "hang":
         while True:
-            time.sleep(0.05)  # a loop that hangs
+            signal.pause()  # a loop that hangs
     print("drained", flush=True)
 
 with Signals() as signals, asyncio.Runner(loop_factory=LOOP) as runner:

@@ -71,9 +71,13 @@ class Strikes:
         self.fell = 0
 
     async def fall(self) -> None:
+        asked = asyncio.Event()
+        for site in self._web.sites:
+            site.listeners.append(lambda _: asked.set())
         for time in range(self._most):
-            while sum(len(site.log) for site in self._web.sites) < self._every * (time + 1):  # noqa: ASYNC110  or the end
-                await asyncio.sleep(0.01)
+            while sum(len(site.log) for site in self._web.sites) < self._every * (time + 1):
+                asked.clear()
+                await asked.wait()
             number = self._chance.randrange(len(self._place.posts))
             self.lost += await self._place.strike(number, lose=self._chance.random() < 0.8)
             self.fell += 1

@@ -162,12 +162,22 @@ async def test_a_favoured_one_that_brings_little_loses_its_turn(room: Room, monk
 async def test_past_the_bound_by_a_body_only_an_end_gives_the_turn_to_another(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    turns, turned, enough = 0, room._turned, asyncio.Event()
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        turned()
+        if turns == 50:
+            enough.set()
+
     monkeypatch.setattr(room_module, "_TURN", 0.001)
+    monkeypatch.setattr(room, "_turned", count)
     favoured, other = Body(room), Body(room)
     favoured.brings(MOST + LARGEST)
     other.brings(FREE)
 
-    await asyncio.sleep(0.05)  # fifty turns
+    await enough.wait()
     kept_waiting = other.held
     favoured.ends()
     await looked()
