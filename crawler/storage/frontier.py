@@ -5,14 +5,14 @@ becomes known, so every URL that is not crawled has its reason in the table.
 They are asked once more when the answer may have changed: when a refused URL is found nearer to a seed,
 and when a seed or a setting has widened the scope (:meth:`Frontier.reconsider`).
 
-Changes go into the transaction that the caller has open; nothing here commits. They are gathered and written
-by :meth:`Frontier.flush` at its end, since a statement for many rows costs half of as many statements.
+Changes go into the transaction that the caller has open; nothing here commits. They are gathered in
+:class:`~crawler.storage.url_table.UrlTable` and written by :meth:`Frontier.flush` at its end.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 
@@ -38,6 +38,7 @@ from crawler.storage.exchange import Exchange
 from crawler.storage.hosts import Hosts
 from crawler.storage.renewal import Outdating
 from crawler.storage.roots import Roots
+from crawler.storage.url_table import UrlTable
 from crawler.storage.waiting import Waiting
 
 _DAY = 86_400.0
@@ -104,24 +105,17 @@ class Frontier:
         self._traps = traps
         self._waiting = Waiting(database.connection)
         self._outdating = Outdating(database.connection)
-        self._rows: list[tuple[object, ...]] = []
-        self._ended: list[tuple[object, ...]] = []
-        self._postponed: list[tuple[object, ...]] = []
         with database.refusing():
             self.hosts = Hosts(database, traps.pages_per_host)
+            self._urls = UrlTable(database.connection)
             self._read()
 
     def _read(self) -> None:
-        read = self._connection.execute
-        ((self._key,),) = read("SELECT value FROM setting WHERE name = 'key'").fetchall()
-        (self._last,) = read("SELECT ifnull(max(id), 0) FROM url").fetchone()
+        ((self._key,),) = self._connection.execute("SELECT value FROM setting WHERE name = 'key'").fetchall()
         self._roots = Roots(self._connection, self._key, msgspec.json.encode((self._scope, self._traps)))
-        self._seen, self._late, self._asked_again = Seen(expected=self._last), Seen(), 0
-        with closing(read("SELECT fingerprint FROM url")) as rows:  # or an error would keep the database open
-            self._seen.update(mark for (mark,) in rows)
-        self.totals: dict[tuple[State, str], int] = self.counts()
-        """How many URLs are known, by state and outcome; of queued ones, the outcome is empty. Kept at any time, and
-        fit to be read from another thread: a key that comes is put into a new dictionary."""
+        self._seen, self._late, self._asked_again = Seen(expected=self._urls.last), Seen(), 0
+        with closing(self._urls.marks()) as marks:  # or an error would keep the database open
+            self._seen.update(marks)
 
     # becoming known
 
@@ -197,16 +191,9 @@ class Frontier:
             return []
         marks = ((fingerprint(url, self._key), at) for url, at in dates if at <= now + _DAY)
         found = self._outdating.find(marks, round_)
+        self._urls.renew(found)
         again = [page for page in found if not page.in_this_round]
-        many = self._connection.executemany
-        many("UPDATE url SET due = 0 WHERE id = ?", [(page.id,) for page in found if page.in_this_round])
-        many(
-            "UPDATE url SET state = 0, outcome = NULL, attempts = 0, due = 0 WHERE id = ?",
-            [(page.id,) for page in again],
-        )
         for page in again:
-            self._count(State(page.state), page.outcome, -1)
-            self._count(State.QUEUED, "", 1)
             self.hosts.take_again(page.host)
         return [Again(host, count) for host, count in Counter(page.host for page in again).items()]
 
@@ -217,7 +204,7 @@ class Frontier:
         """
         if not self._roots.wider:
             return None
-        self._write_rows()
+        self._urls.flush_new()
         rows = self._waiting.refused(self._asked_again, _ASKED_AT_ONCE)
         if not rows:
             self._roots.settle()
@@ -242,18 +229,13 @@ class Frontier:
         mark = fingerprint(url, self._key)
         if not self._seen.add(mark):
             return self._nearer(mark, url, kind, source, depth)
-        self._last += 1
         at_home = kind is Kind.SITEMAP and host_key(url) == home
         host, refusal = self._judge(url, depth, self._rule.judge_sitemap if at_home else None)
         via = source.id if source else 0
-        state = State.QUEUED if refusal is None else State.SKIPPED
-        outcome = None if refusal is None else str(refusal)  # to SQLite, an enum costs more than all the rest
-        text = url[: self._scope.max_url_length]
-        self._rows.append((self._last, mark, host, text, str(kind), depth, via, int(state), outcome))
-        self._count(state, outcome or "", 1)
+        row = self._urls.add(mark, host, url[: self._scope.max_url_length], str(kind), depth, via, refusal)
         if refusal is not None:
             return refusal
-        return _found(self._last, url, kind, source, depth)
+        return _found(row, url, kind, source, depth)
 
     def _judge(
         self, url: str, depth: int, rule: Callable[[str], Outcome | None] | None = None
@@ -276,31 +258,17 @@ class Frontier:
             self._late.add(mark)
         if not self.totals.get(_TOO_DEEP) or not UNLIMITED_DEPTH < depth <= self._scope.max_depth:
             return None
-        self._write_rows()
-        row = self._connection.execute(
-            "SELECT id FROM url WHERE fingerprint = ? AND outcome = 'too_deep' AND host = 0", (mark,)
-        ).fetchone()
-        if row is None:
+        row = self._urls.too_deep(mark)
+        if not row:
             return None
-        return self._take_back(_found(row[0], url, kind, source, depth), source.id if source else 0, _TOO_DEEP[1])
+        return self._take_back(_found(row, url, kind, source, depth), source.id if source else 0, _TOO_DEEP[1])
 
     def _take_back(self, url: CrawlURL, via: int, before: str) -> CrawlURL | None:
-        """Judge a refused URL again; if nothing speaks against it any more, queue it, in a row after all others.
-
-        Whoever has read the queued URLs up to some row goes on from there, and must not miss it.
-        """
+        """Judge a refused URL again; if nothing speaks against it any more, queue it."""
         host, refusal = self._judge(url.url, url.depth)
         if refusal == before:
             return None
-        state, row = (State.SKIPPED, url.id) if refusal else (State.QUEUED, self._last + 1)
-        self._last = max(self._last, row)
-        outcome = str(refusal) if refusal else None
-        self._connection.execute(
-            "UPDATE url SET id = ?, host = ?, kind = ?, depth = ?, via = ?, state = ?, outcome = ? WHERE id = ?",
-            (row, host, str(url.kind), url.depth, via, int(state), outcome, url.id),
-        )
-        self._count(State.SKIPPED, before, -1)
-        self._count(state, outcome or "", 1)
+        row = self._urls.judged_anew(url, via, host, refusal, before)
         return None if refusal else replace(url, id=row)
 
     def _add_roots(self, *keys: str) -> None:
@@ -314,57 +282,18 @@ class Frontier:
     ) -> None:
         """Note how a URL ended, when it is due again, and the row of its page."""
         self.hosts.release(source.host)
-        there = page if standing.there else 0
-        self._ended.append(
-            (
-                int(outcome.state),
-                str(outcome),
-                source.attempts,
-                standing.due,
-                round_,
-                there,
-                standing.interval,
-                standing.misses,
-                source.id,
-            )
-        )
-        self._count(State.QUEUED, "", -1)
-        self._count(outcome.state, str(outcome), 1)
+        self._urls.end(source, outcome, standing, page=page, round_=round_)
 
     def postpone(self, source: CrawlURL, outcome: Outcome) -> None:
         """Note that a URL is to be fetched again at ``source.due``, and why."""
-        self._postponed.append((str(outcome), source.attempts, source.due, source.id))
+        self._urls.postpone(source, outcome)
 
     def flush(self) -> None:
         """Write what is gathered, before the transaction ends."""
-        self._write_rows()
-        many = self._connection.executemany
-        many(
-            "UPDATE url SET state = ?, outcome = ?, attempts = ?, due = ?, round = ?, page = max(page, ?),"
-            " interval = ?, misses = ? WHERE id = ?",
-            self._ended,
-        )
-        many("UPDATE url SET outcome = ?, attempts = ?, due = ? WHERE id = ?", self._postponed)
-        self._ended.clear()
-        self._postponed.clear()
+        self._urls.flush()
         self.hosts.flush()
         if self._exchange is not None:
             self._exchange.flush()
-
-    def _write_rows(self) -> None:
-        self._connection.executemany(
-            "INSERT INTO url (id, fingerprint, host, url, kind, depth, via, state, outcome)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self._rows,
-        )
-        self._rows.clear()
-
-    def _count(self, state: State, outcome: str, change: int) -> None:
-        key = (state, outcome)
-        if key in self.totals:
-            self.totals[key] += change
-        else:
-            self.totals = {**self.totals, key: change}
 
     # coming back to memory
 
@@ -399,17 +328,19 @@ class Frontier:
             most = read("SELECT key, queued FROM host WHERE queued > 0 ORDER BY queued DESC, key LIMIT ?", (limit,))
             return most.fetchall(), read("SELECT count(*) FROM host WHERE queued > 0").fetchone()[0]
 
+    @property
+    def totals(self) -> dict[tuple[State, str], int]:
+        """How many URLs are known, by state and outcome; see :attr:`UrlTable.totals`."""
+        return self._urls.totals
+
     def recount(self) -> None:
         """Take note that URLs were queued again behind our back."""
-        self.totals = self.counts()
+        self._urls.recount()
 
     def counts(self) -> dict[tuple[State, str], int]:
         """Count all known URLs by state and outcome, from the table itself."""
         with self._database.refusing():
-            rows: Sequence[tuple[int, str | None, int]] = self._connection.execute(
-                "SELECT state, CASE WHEN state = 0 THEN NULL ELSE outcome END, count(*) FROM url GROUP BY 1, 2"
-            ).fetchall()
-        return {(State(state), outcome or ""): count for state, outcome, count in rows}
+            return self._urls.counts()
 
     def __len__(self) -> int:
         return len(self._seen)
