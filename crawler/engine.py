@@ -151,7 +151,7 @@ class Engine:
             CrawlerError: the crawl cannot go on; what was committed stands.
         """
         loop = asyncio.get_running_loop()
-        self._queues.elsewhere = True  # what an earlier run left is on disk
+        self._queues.window.elsewhere = True  # what an earlier run left is on disk
         others = [loop.create_task(self._sow(seeds)), loop.create_task(self._load())]
         for other in others:
             other.add_done_callback(self._heard)
@@ -189,7 +189,7 @@ class Engine:
         else:
             self._queues.add(url, self._now())
         self._changed.ring()
-        if self._queues.hungry:
+        if self._queues.window.hungry:
             self._hungry.ring()
 
     # the feed
@@ -205,7 +205,7 @@ class Engine:
             if isinstance(turn, CrawlURL):
                 self._start(turn)
                 continue
-            if self._queues.hungry or self._queues.elsewhere:
+            if self._queues.window.hungry or self._queues.window.elsewhere:
                 self._hungry.ring()
             if isinstance(turn, Wait):
                 await self._blocked(Feed.WAIT, max(0.0, turn.until - now))
@@ -335,7 +335,7 @@ class Engine:
     async def _load(self) -> None:
         queues = self._queues
         while True:
-            wants = list(queues.wants())
+            wants = list(queues.window.wants())
             if wants:
                 for want, found in zip(wants, await self._commit.load(wants), strict=True):
                     if isinstance(found, StoredHost):
@@ -343,9 +343,9 @@ class Engine:
                     else:
                         queues.loaded(want.host, found, self._now())
                 self._changed.ring()
-            elif queues.elsewhere and (room := queues.room_for_hosts(self._now())):
-                found_hosts = await self._commit.waiting_hosts(queues.held, room)
-                queues.expect(found_hosts, more=len(found_hosts) == room)
+            elif queues.window.elsewhere and (room := queues.window.room_for_hosts(self._now())):
+                found_hosts = await self._commit.waiting_hosts(queues.window.held, room)
+                queues.window.expect(found_hosts, more=len(found_hosts) == room)
                 self._changed.ring()
             else:
                 await self._hungry.wait()

@@ -196,7 +196,7 @@ class Probe:
             return {cause: len(hosts) / whole for cause, hosts in scan.kept.items()}
         if scan.ready:  # it has become due this instant; what kept it is gone
             return {Cause.DELAY if state is Feed.WAIT else Cause.FEW: 1.0}
-        if self._sources.queues.hungry or len(self._sources.queues.held) > len(self._sources.queues.hosts):
+        if self._sources.queues.window.loading:
             return {Cause.LOADING: 1.0}
         return {self._where(): 1.0}
 

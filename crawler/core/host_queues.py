@@ -13,15 +13,14 @@ The delay runs from the moment a request is *sent* (not asked for: a connection 
 and while one is about to be sent no other of that host is handed out.
 One owner reserves it, so there is no moment between checking and taking.
 
-Memory holds a bounded window. Each host has a cursor into the frontier on disk: queued URLs with a higher row
-are on disk only and counted in ``backlog``; :meth:`HostQueues.wants` says which to load.
+Memory holds a bounded part of the frontier, see :mod:`crawler.core.window`.
 
 Time is Unix seconds and an argument, here as everywhere in the core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from math import inf
 
@@ -32,24 +31,13 @@ from crawler.core.host_queue import HostQueue
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.robots import Robots
-
-_FIRST = -1
-"""The cursor of a host that is read from its first row; 0 would open it anew."""
+from crawler.core.window import Window
 
 
 class Wait(Struct, frozen=True):
     """Nothing is due before ``until``, Unix seconds."""
 
     until: float
-
-
-class Want(Struct, frozen=True):
-    """Queued URLs of a host that memory has room for."""
-
-    host: str
-    after: int
-    """Rows beyond this one."""
-    limit: int
 
 
 class Again(Struct, frozen=True):
@@ -89,16 +77,10 @@ class HostQueues:
         self.per_host = per_host
         self.addresses = Addresses(max(per_address, per_host) if per_address else 0)
         self.robots = robots
-        self.window = window
-        self.most_hosts = most_hosts
         self.fair = fair
         self.longest = longest
         self.hosts: dict[str, HostQueue] = {}
-        self.elsewhere = False
-        """Whether hosts with queued URLs are on disk only, for want of room."""
-        self._unopened: dict[str, None] = {}  # in the order in which they were met
-        self._opening: set[str] = set()
-        self._thirsty: set[HostQueue] = set()
+        self.window = Window(self.hosts, urls=window, most_hosts=most_hosts)
         self._soon: list[tuple[float, int, HostQueue]] = []
         self._ready: list[tuple[float, int, HostQueue]] = []
         self._unseen: list[tuple[float, int, HostQueue]] = []
@@ -114,18 +96,7 @@ class HostQueues:
     @property
     def drained(self) -> bool:
         """Whether no URL is waiting anywhere, in memory or on disk."""
-        opening = self._unopened or self._opening or self.elsewhere
-        return not opening and all(queue.idle for queue in self.hosts.values())
-
-    @property
-    def hungry(self) -> bool:
-        """Whether :meth:`wants` has something to say."""
-        return bool(self._unopened or self._thirsty)
-
-    @property
-    def held(self) -> set[str]:
-        """All hosts that memory holds or is about to."""
-        return {*self.hosts, *self._unopened, *self._opening}
+        return self.window.complete and all(queue.idle for queue in self.hosts.values())
 
     def ready_hosts(self, now: float) -> int:
         """Count the hosts that could be asked at this moment."""
@@ -137,32 +108,22 @@ class HostQueues:
         """Take note of a URL that has just become queued in the frontier."""
         queue = self.hosts.get(url.host)
         if queue is None:
-            self._unknown_host(url.host)
+            self.window.met(url.host)
             return
         queue.known += 1
         self._known += queue.shown
-        if queue.backlog or queue.loading or len(queue.waiting) >= self._share():
-            queue.backlog += 1
-            queue.dry = False
-            self._thirst(queue)
-        else:
+        if self.window.has_room(queue):
             self._take(queue, url, now)
 
     def again(self, urls: Again, now: float) -> None:
-        """Take note of URLs that have become queued again: their rows may lie before what the host has loaded.
-
-        They are loaded when all else of the host is committed, since then what is queued on disk is these alone.
-        """
+        """Take note of URLs that have become queued again."""
         queue = self.hosts.get(urls.host)
         if queue is None:
-            self._unknown_host(urls.host)
+            self.window.met(urls.host)
             return
         queue.known += urls.count
         self._known += urls.count * queue.shown
-        queue.backlog += urls.count
-        queue.behind = True
-        self._thirst(queue)
-        self._turn_back(queue)
+        self.window.fell_behind(queue, urls.count)
         self._schedule(queue, now)
 
     def open(self, queue: HostQueue, urls: Iterable[CrawlURL], queued: int, now: float) -> None:
@@ -174,55 +135,24 @@ class HostQueues:
             queued: how many it has in all.
             now: Unix seconds.
         """
-        self._opening.discard(queue.key)
-        self.hosts[queue.key] = queue
+        self.window.opened(queue)
         queue.backlog = queue.known = queued
         queue.next_at = min(queue.next_at, now + self.longest)
         self._load(queue, urls, now)
 
     def loaded(self, host: str, urls: Iterable[CrawlURL], now: float) -> None:
-        """Take the URLs that :meth:`wants` asked for."""
+        """Take the URLs that the window asked for."""
         queue, before = self.hosts[host], self.hosts[host].backlog
         queue.loading = False
         self._load(queue, urls, now)
         if queue.behind and queue.backlog == before:  # what is left lies before the cursor
-            self._thirsty.discard(queue)
-            queue.dry = True
-            self._turn_back(queue)
+            self.window.ran_dry(queue)
 
     def retry(self, url: CrawlURL, now: float) -> None:
         """Take back a URL that is to be tried again at ``url.due``."""
         queue = self.hosts[url.host]
         heappush(queue.later, (url.due, url.id, url))
         self._schedule(queue, now)
-
-    def wants(self) -> Iterator[Want]:
-        """Say which hosts should be loaded from disk, and mark them as being loaded."""
-        share = self._share()
-        unopened, self._unopened = self._unopened, {}
-        self._opening.update(unopened)
-        yield from (Want(host, after=0, limit=share) for host in unopened)
-        while self._thirsty:
-            queue = self._thirsty.pop()
-            if queue.backlog and not queue.loading:
-                queue.loading = True
-                yield Want(queue.key, after=queue.cursor, limit=share)
-
-    def expect(self, hosts: Iterable[str], *, more: bool) -> None:
-        """Take hosts from disk that have queued URLs; ``more`` says whether others are left there."""
-        self._unopened.update(dict.fromkeys(hosts))
-        self.elsewhere = more
-
-    def room_for_hosts(self, now: float) -> int:
-        """Return how many more hosts memory can take, after letting go of those that are done."""
-        if self._held() >= self.most_hosts:
-            for queue in list(self.hosts.values()):
-                if queue.idle and not queue.unfinished and queue.next_at <= now:
-                    del self.hosts[queue.key]
-        return max(0, self.most_hosts - self._held())  # those met while others were looked for may be too many
-
-    def _held(self) -> int:
-        return len(self.hosts) + len(self._unopened) + len(self._opening)
 
     # URLs going out
 
@@ -277,7 +207,7 @@ class HostQueues:
         """
         queue = self.hosts[host]
         queue.unfinished -= 1
-        self._turn_back(queue)
+        self.window.turn_back(queue)
 
     def located(self, host: str, address: str, now: float) -> None:
         """Take note of the IP address at which a host is; what it has in flight counts there."""
@@ -339,34 +269,11 @@ class HostQueues:
 
     # inside
 
-    def _share(self) -> int:
-        """Return how many URLs of one host memory holds."""
-        return max(16, min(4_096, self.window // max(1, len(self.hosts))))
-
-    def _unknown_host(self, host: str) -> None:
-        if host in self._unopened or host in self._opening:
-            return
-        if self._held() < self.most_hosts:
-            self._unopened[host] = None
-        else:
-            self.elsewhere = True
-
     def _load(self, queue: HostQueue, urls: Iterable[CrawlURL], now: float) -> None:
         for url in urls:
             queue.backlog -= 1
             self._take(queue, url, now)
-        self._thirst(queue)
-
-    def _turn_back(self, queue: HostQueue) -> None:
-        """Read a host from its first row once more, when nothing is queued on disk but what is not in memory."""
-        if not queue.dry or queue.waiting or queue.later or queue.loading or queue.unfinished:
-            return
-        queue.cursor, queue.behind, queue.dry = _FIRST, False, False
-        self._thirst(queue)
-
-    def _thirst(self, queue: HostQueue) -> None:
-        if queue.backlog and not queue.loading and not queue.dry and len(queue.waiting) <= self._share() // 4:
-            self._thirsty.add(queue)
+        self.window.thirst(queue)
 
     def _take(self, queue: HostQueue, url: CrawlURL, now: float) -> None:
         queue.cursor = max(queue.cursor, url.id)
@@ -431,6 +338,6 @@ class HostQueues:
             url = heappop(queue.later)[2]
         else:
             url = queue.waiting.popleft()
-            self._thirst(queue)
+            self.window.thirst(queue)
         self._schedule(queue, now)
         return url

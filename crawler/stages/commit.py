@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 
 from crawler.config import Config
 from crawler.core.exchange import Heard, Parcel, Receipt
-from crawler.core.host_queues import Again, Want
+from crawler.core.host_queues import Again
 from crawler.core.ledger import Stage
 from crawler.core.manifest import SHARED
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Page
 from crawler.core.tally import Tally
+from crawler.core.window import Want
 from crawler.errors import FolderDamaged, UsageError
 from crawler.executors import Batches, Threads
 from crawler.seams import Seams

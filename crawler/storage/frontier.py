@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from crawler.config import UNLIMITED_DEPTH, Scope, Traps
 from crawler.core.exchange import Parcel
 from crawler.core.fingerprint import fingerprint
-from crawler.core.host_queues import Again, Want
+from crawler.core.host_queues import Again
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.schedule import UNDECIDED, Standing
@@ -31,6 +31,7 @@ from crawler.core.scope import ScopeRule
 from crawler.core.seen import Seen
 from crawler.core.traps import trap
 from crawler.core.url import host_key, host_name, normalise
+from crawler.core.window import Want
 from crawler.seams import URLScope
 from crawler.storage.callers import theirs
 from crawler.storage.database import Database

@@ -26,10 +26,11 @@ from msgspec import Struct
 
 from crawler.config import Config
 from crawler.core.exchange import Heard, Parcel, Receipt
-from crawler.core.host_queues import Again, Want
+from crawler.core.host_queues import Again
 from crawler.core.outcomes import State
 from crawler.core.records import CrawlURL, Held, Kind, Page, Place
 from crawler.core.tally import Tally
+from crawler.core.window import Want
 from crawler.errors import Overtaken, StorageError, UsageError
 from crawler.seams import Seams
 from crawler.storage.answers import NOWHERE, Stands

@@ -12,9 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.core.changes import Earlier
-from crawler.core.host_queues import Want
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.url import host_key
+from crawler.core.window import Want
 from crawler.storage.page_table import prefix
 
 _LONGEST_CHAIN = 1_000

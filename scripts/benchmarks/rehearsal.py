@@ -162,7 +162,7 @@ class Rehearsal:
     def _turns(self) -> Iterator[CrawlURL]:
         """Choose URLs as long as there are any."""
         while True:
-            if self.queues.hungry:
+            if self.queues.window.hungry:
                 self._load()
             turn = self.queues.next(1.0)
             if not isinstance(turn, CrawlURL):
@@ -176,7 +176,7 @@ class Rehearsal:
             self.queues.add(url, 1.0)
 
     def _load(self) -> None:
-        for want in list(self.queues.wants()):
+        for want in list(self.queues.window.wants()):
             if want.after:
                 self.queues.loaded(want.host, self.frontier.load(want), 1.0)
             else:

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.host_queue import HostQueue
-from crawler.core.host_queues import Again, HostQueues, Wait, Want
+from crawler.core.host_queues import Again, HostQueues, Wait
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.robots import Robots
+from crawler.core.window import Want
 
 A, B = "http://a", "http://b"
 
@@ -118,8 +119,8 @@ def test_hosts_are_opened_in_the_order_in_which_they_were_met() -> None:
     for number, host in enumerate(hosts):
         made.add(url(number, host), 0.0)
 
-    assert [want.host for want in made.wants()] == hosts
-    assert not made.hungry
+    assert [want.host for want in made.window.wants()] == hosts
+    assert not made.window.hungry
 
 
 def test_a_url_to_be_tried_again_waits_until_it_is_due() -> None:
@@ -193,20 +194,20 @@ def test_a_url_of_an_unknown_host_makes_it_wanted() -> None:
 
     made.add(url(1), 0.0)
 
-    assert list(made.wants()) == [Want(A, after=0, limit=4_096)]
-    assert list(made.wants()) == []
+    assert list(made.window.wants()) == [Want(A, after=0, limit=4_096)]
+    assert list(made.window.wants()) == []
     assert not made.drained
 
 
 def test_urls_beyond_the_window_stay_on_disk_until_memory_runs_low() -> None:
     made = HostQueues(delay=0.0, per_host=99, robots=False, window=16)
     made.open(HostQueue(A, 0.0), [url(n) for n in range(1, 17)], 40, 0.0)
-    assert not made.hungry
+    assert not made.window.hungry
 
     for _ in range(12):
         made.next(0.0)
 
-    assert list(made.wants()) == [Want(A, after=16, limit=16)]
+    assert list(made.window.wants()) == [Want(A, after=16, limit=16)]
     made.loaded(A, [url(n) for n in range(17, 33)], 0.0)
     assert len(made) == 40 - 12
 
@@ -214,12 +215,12 @@ def test_urls_beyond_the_window_stay_on_disk_until_memory_runs_low() -> None:
 def test_a_url_that_becomes_known_during_a_load_is_not_taken_twice() -> None:
     made = HostQueues(delay=0.0, per_host=99, robots=False, window=16)
     made.open(HostQueue(A, 0.0), [url(1)], 3, 0.0)
-    (want,) = made.wants()
+    (want,) = made.window.wants()
     made.add(url(4), 0.0)
 
     made.loaded(A, [url(2), url(3)], 0.0)
 
-    assert list(made.wants()) == [Want(A, after=3, limit=want.limit)]
+    assert list(made.window.wants()) == [Want(A, after=3, limit=want.limit)]
     made.loaded(A, [url(4)], 0.0)
     assert [made.next(0.0) for _ in range(5)] == [url(1), url(2), url(3), url(4), None]
 
@@ -228,16 +229,16 @@ def test_hosts_beyond_the_bound_stay_on_disk_until_another_is_done() -> None:
     made = HostQueues(delay=0.0, per_host=1, robots=False, most_hosts=1)
     made.open(HostQueue(A, 0.0), [url(1)], 1, 0.0)
     made.add(url(2, B), 0.0)
-    rooms = [made.room_for_hosts(0.0)]
+    rooms = [made.window.room_for_hosts(0.0)]
 
     made.done(fetch(made, 0.0), 0.0)
 
-    rooms.append(made.room_for_hosts(0.0))
+    rooms.append(made.window.room_for_hosts(0.0))
     made.finished(A)
-    rooms.append(made.room_for_hosts(0.0))
-    assert (made.elsewhere, rooms) == (True, [0, 0, 1])
-    made.expect([B], more=False)
-    assert [want.host for want in made.wants()] == [B]
+    rooms.append(made.window.room_for_hosts(0.0))
+    assert (made.window.elsewhere, rooms) == (True, [0, 0, 1])
+    made.window.expect([B], more=False)
+    assert [want.host for want in made.window.wants()] == [B]
 
 
 def test_a_host_with_nothing_left_and_nothing_in_flight_is_drained() -> None:
@@ -357,7 +358,7 @@ class Disk:
             self.made.finished(A)
 
     def load(self) -> None:
-        for want in list(self.made.wants()):
+        for want in list(self.made.window.wants()):
             rows = [row for row, queued in self.queued.items() if queued and row > want.after]
             self.made.loaded(A, [url(row) for row in rows[: want.limit]], 0.0)
 
@@ -405,4 +406,4 @@ def test_what_is_queued_again_of_a_host_that_memory_has_let_go_of_makes_it_wante
 
     made.again(Again(A, 3), 0.0)
 
-    assert list(made.wants()) == [Want(A, after=0, limit=4_096)]
+    assert list(made.window.wants()) == [Want(A, after=0, limit=4_096)]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from crawler.config import Scope, Traps
-from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
+from crawler.core.window import Want
 from crawler.storage.database import open_database
 from crawler.storage.frontier import Frontier, Sown
 

@@ -7,9 +7,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from crawler.config import Config, Scope, Store
-from crawler.core.host_queues import Want
 from crawler.core.manifest import Manifest
 from crawler.core.records import CrawlURL
+from crawler.core.window import Want
 from crawler.storage.frontier import StoredHost
 from crawler.storage.journal import Journal
 from crawler.storage.object_store import ObjectStore

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from crawler.config import Config, Scope
 from crawler.core.exchange import Parcel, Receipt
-from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.shards import Shard, Territory, assign
 from crawler.core.tally import Tally
 from crawler.core.url import host_key
+from crawler.core.window import Want
 from crawler.errors import FolderDamaged, Overtaken, UsageError
 from crawler.seams import Seams
 from crawler.storage.journal import Journal

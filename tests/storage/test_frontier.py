@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from crawler.config import Scope
-from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
+from crawler.core.window import Want
 from crawler.storage.frontier import Sown
 from tests.storage.room import room, urls
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from crawler.config import Config, Scope, Store
-from crawler.core.host_queues import Want
 from crawler.core.outcomes import Outcome, State
 from crawler.core.records import CrawlURL, Kind
 from crawler.core.warc import members
+from crawler.core.window import Want
 from crawler.storage.database import CHANGE_LOG, PAGE_LOG
 from crawler.storage.frontier import StoredHost
 from crawler.storage.journal import Robots

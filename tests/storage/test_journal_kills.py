@@ -15,8 +15,8 @@ from typing import NoReturn
 
 import pytest
 
-from crawler.core.host_queues import Want
 from crawler.core.records import CrawlURL
+from crawler.core.window import Want
 from crawler.storage.attempt import Attempt
 from crawler.storage.database import NAME, PAGE_LOG
 from crawler.storage.frontier import StoredHost
