@@ -101,7 +101,7 @@ class Account:
             folder=self._folder,
             cpu_main=time.process_time() - self._cpu,
             cpu_workers=parts.processes.cpu,
-            connections={"opened": parts.session.connections, "workers_replaced": parts.processes.replaced},
+            connections={"opened": parts.client.connections, "workers_replaced": parts.processes.replaced},
             seeds=seed_report(self._seeds, engine.tally),
             known=known,
             totals=counted,

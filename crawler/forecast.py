@@ -15,9 +15,8 @@ from crawler.core.scope import ScopeRule
 from crawler.core.traps import trap
 from crawler.core.url import host_key
 from crawler.net.room import Room
-from crawler.net.session import Session
+from crawler.stages.client import fetcher, new_client
 from crawler.stages.fetch import Fetcher
-from crawler.stages.fetch_aiohttp import HttpFetcher
 from crawler.stages.robots import fetch_robots
 
 _AT_ONCE = 256
@@ -119,8 +118,8 @@ class Forecaster:
 
 async def forecasts(config: Config, seeds: AsyncIterable[str]) -> AsyncIterator[Forecast]:
     """Open a client of our own, and say of each seed what would become of it."""
-    async with Session(config.fetch, config.access) as session:
+    async with new_client(config.fetch, config.access) as client:
         room = Room(config.fetch.memory, config.fetch.max_body)
-        fetch = HttpFetcher(session, config.fetch, room, max_retry_after=config.politeness.max_retry_after)
+        fetch = fetcher(client, config.fetch, room, max_retry_after=config.politeness.max_retry_after)
         async for forecast in Forecaster(config, fetch).foretell(seeds):
             yield forecast

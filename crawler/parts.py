@@ -26,6 +26,7 @@ from crawler.net.room import Room
 from crawler.probe import Probe, Sources
 from crawler.seams import Seams
 from crawler.stages.bodies import Bodies
+from crawler.stages.client import Client, fetcher, new_client
 from crawler.stages.commit import Begin, Commit
 from crawler.stages.extract import chosen, packed
 from crawler.stages.mirror import WriteMirror
@@ -41,8 +42,6 @@ from crawler.worker import WorkerRules
 
 if TYPE_CHECKING:
     from crawler.engine import Engine
-    from crawler.net.lean import LeanSession
-    from crawler.net.session import Session
     from crawler.pipeline import Locator
     from crawler.stages.fetch import Fetcher
 
@@ -96,7 +95,7 @@ class Parts:
         """What copies the folder to an object store; None if nothing does."""
         self.tuning: Tuning | None = None
         """What changes settings while the crawl runs; None if they are fixed."""
-        self.session: Session | LeanSession
+        self.client: Client
         self._fetch: Fetcher
         self._room = Room(fetch.memory, fetch.max_body)
 
@@ -139,22 +138,13 @@ class Parts:
 
     async def _open_client(self) -> None:
         """Import and open the HTTP client beside the loop, which goes on, while the workers get ready."""
-        config, enter, beside = self._config, self._stack.enter_async_context, self._threads("imports", 1)
+        config, beside = self._config, self._threads("imports", 1)
+        client = await beside(new_client, config.fetch, config.access)
         for module in (f"crawler.stages.fetch_{config.fetch.client}", *_TAKE_LONG):
             await beside(import_module, module)
+        self.client = await self._stack.enter_async_context(client)
         longest = config.politeness.max_retry_after
-        if config.fetch.client == "lean":
-            from crawler.net.lean import LeanSession  # noqa: PLC0415
-            from crawler.stages.fetch_lean import LeanFetcher  # noqa: PLC0415
-
-            lean = self.session = await enter(await beside(LeanSession, config.fetch, config.access))
-            self._fetch = LeanFetcher(lean, config.fetch, self._room, max_retry_after=longest)
-            return
-        from crawler.net.session import Session  # noqa: PLC0415
-        from crawler.stages.fetch_aiohttp import HttpFetcher  # noqa: PLC0415
-
-        session = self.session = await enter(await beside(Session, config.fetch, config.access))
-        self._fetch = HttpFetcher(session, config.fetch, self._room, max_retry_after=longest)
+        self._fetch = fetcher(self.client, config.fetch, self._room, max_retry_after=longest)
 
     def _open_files(self, out: Path) -> None:
         config = self._config
@@ -203,7 +193,7 @@ class Parts:
 
     def _locator(self) -> Locator | None:
         # With a fetcher of the caller's own there may be no such name at all.
-        return self.session.locate if self.queues.addresses.most and self._seams.fetcher is None else None
+        return self.client.locate if self.queues.addresses.most and self._seams.fetcher is None else None
 
     def probe(self, engine: Engine) -> Probe:
         """Return what reads the meters of a crawl while it runs."""
@@ -224,7 +214,7 @@ class Parts:
             now=self._now,
             carried=lambda: engine.bytes_waiting,
             synced=lambda: self.commit.synced,
-            lookups=lambda: self.session.lookups,
+            lookups=lambda: self.client.lookups,
             taken=self.processes.taken,
             slots=lambda: engine.slots,
         )

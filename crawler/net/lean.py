@@ -51,13 +51,17 @@ class Origin(Struct, frozen=True):
     """What the Host field says (RFC 9110 §7.2)."""
 
     @staticmethod
-    @lru_cache(maxsize=4096)
-    def of(key: str) -> Origin:
-        """Take a host key apart."""
-        scheme, _, authority = key.partition("://")
-        port = authority.rpartition(":")[2] if not authority.endswith("]") and ":" in authority else ""
-        tls = scheme == "https"
-        return Origin(key, host_name(key), int(port or (443 if tls else 80)), tls, authority.encode("ascii"))
+    def of(url: str) -> Origin:
+        """Return whom to connect to for a URL."""
+        return _origin(host_key(url))
+
+
+@lru_cache(maxsize=4096)
+def _origin(key: str) -> Origin:
+    scheme, _, authority = key.partition("://")
+    port = authority.rpartition(":")[2] if not authority.endswith("]") and ":" in authority else ""
+    tls = scheme == "https"
+    return Origin(key, host_name(key), int(port or (443 if tls else 80)), tls, authority.encode("ascii"))
 
 
 class LeanSession:
@@ -102,7 +106,7 @@ class LeanSession:
 
     async def locate(self, url: str) -> str:
         """Return the IP address at which a URL's host would be asked first; empty if there is none."""
-        origin = Origin.of(host_key(url))
+        origin = Origin.of(url)
         try:
             async with asyncio.timeout(self._settings.connect_timeout):
                 found = await self._names.addresses(origin.host, origin.port)
@@ -110,16 +114,17 @@ class LeanSession:
             return ""
         return next((str(address[4][0]) for address in found), "")
 
-    def request(self, source: CrawlURL, asked: Mapping[str, str], *, trusted: bool) -> tuple[bytes, bytes]:
+    def request(
+        self, origin: Origin, source: CrawlURL, asked: Mapping[str, str], *, trusted: bool
+    ) -> tuple[bytes, bytes]:
         """Return the request for a URL as it is sent, and as it is archived: without what is secret."""
-        origin = Origin.of(host_key(source.url))
         start = b"GET %s HTTP/1.1\r\nHost: %s\r\n" % (source.url[len(origin.key) :].encode("ascii"), origin.authority)
         open_ = start + _lines(asked) + self.headers.tail(origin.key)
         private = self.headers.private_to(source, trusted=trusted)
         return (start + _lines(private) + open_[len(start) :], open_) if private else (open_, open_)
 
-    async def connection(self, url: str, exchange: Exchange) -> Connection:
-        """Return a connection over which a request for ``url`` can be sent now; give it back by :meth:`release`.
+    async def connection(self, origin: Origin, exchange: Exchange) -> Connection:
+        """Return a connection over which a request can be sent now; give it back by :meth:`release`.
 
         Raises:
             Exception: it cannot be made; :func:`crawler.net.failures.failure` has a name for it.
@@ -127,7 +132,6 @@ class LeanSession:
         if self._places is not None:
             await self._place(self._places, exchange)
         try:
-            origin = Origin.of(host_key(url))
             if (kept := self._pool.take(origin.key)) is not None:
                 return kept
             return await exchange.connection(partial(self._connect, origin, exchange), self._pool.let_go)

@@ -6,7 +6,7 @@ from crawler.config import Fetch
 from crawler.core.http_reader import Broken, End, Event, Head
 from crawler.core.records import CrawlURL
 from crawler.net.exchange import Exchange
-from crawler.net.lean import LeanSession
+from crawler.net.lean import LeanSession, Origin
 from crawler.net.room import Room
 from crawler.stages.fetch import Answer, ByClient, conditions
 
@@ -43,8 +43,9 @@ class LeanFetcher(ByClient):
                 answer.expect_more(clock())
             return True
 
-        request, archived = session.request(source, conditions(source), trusted=exchange.trusted)
-        connection = await session.connection(source.url, exchange)
+        origin = Origin.of(source.url)
+        request, archived = session.request(origin, source, conditions(source), trusted=exchange.trusted)
+        connection = await session.connection(origin, exchange)
         try:
             answered = connection.ask(request, receive)
             exchange.connected(connection)  # not before: the host's delay begins when the request has left
