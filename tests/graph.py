@@ -14,7 +14,8 @@ A web comes out in editions, for crawls in rounds; :mod:`tests.editions` says wh
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -163,3 +164,13 @@ class Web:
         site = self.sites[there.host]
         same_host = there.host == node.host and not node.absolute
         return spell(rng, base, Spot(site.host, site.port, there.path), same_host=same_host, header=header)
+
+
+@asynccontextmanager
+async def served(seed: int, *, pages: int, hosts: int) -> AsyncIterator[Web]:
+    """Make a web and serve it on loopback, from this loop."""
+    async with AsyncExitStack() as opened:
+        sites = [await opened.enter_async_context(Site(f"127.0.0.{number + 1}")) for number in range(hosts)]
+        made = Web.make(seed, pages=pages, hosts=hosts)
+        made.install(sites, await opened.enter_async_context(Site("127.0.0.99")))
+        yield made

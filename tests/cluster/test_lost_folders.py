@@ -6,7 +6,6 @@ import asyncio
 import random
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from crawler.testing.site import Site
 from tests.cli.command import crawler
 from tests.cluster.links import InProcess, shared
 from tests.cluster.test_shared import EAGER, HOSTS, kept, limited
-from tests.graph import Web
+from tests.graph import Web, served
 from tests.invariants import CLOCK, differing, repeated, truth
 
 LIMIT = 120
@@ -38,10 +37,7 @@ IN_FLIGHT = 16
 
 @pytest.fixture
 async def web() -> AsyncIterator[Web]:
-    async with AsyncExitStack() as opened:
-        sites = [await opened.enter_async_context(Site(f"127.0.0.{number + 1}")) for number in range(HOSTS)]
-        made = Web.make(7, pages=120, hosts=HOSTS)
-        made.install(sites, await opened.enter_async_context(Site("127.0.0.99")))
+    async with served(7, pages=120, hosts=HOSTS) as made:
         yield made
 
 

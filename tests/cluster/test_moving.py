@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,14 @@ from crawler.report.report import Ending
 from crawler.storage.moving import move
 from crawler.storage.shared_folder import common, shard_folder
 from crawler.storage.verify_shared import lives_of, verify_shared
-from crawler.testing.site import Site
 from tests.cluster.test_shared import EAGER, HOSTS, crawled, kept, limited
-from tests.graph import Web
+from tests.graph import Web, served
 from tests.invariants import differing, truth
 
 
 @pytest.fixture
 async def web() -> AsyncIterator[Web]:
-    async with AsyncExitStack() as opened:
-        sites = [await opened.enter_async_context(Site(f"127.0.0.{number + 1}")) for number in range(HOSTS)]
-        made = Web.make(11, pages=120, hosts=HOSTS)
-        made.install(sites, await opened.enter_async_context(Site("127.0.0.99")))
+    async with served(11, pages=120, hosts=HOSTS) as made:
         yield made
 
 
