@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,9 @@ _FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
+
+_LISTENS = re.compile(rb"DevTools listening on ws://127\.0\.0\.1:(\d+)/").search
+"""What the browser says on standard error when it can be asked."""
 
 needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here; .ci/run installs it where it can be had")
 
@@ -98,37 +102,37 @@ class Tab:
 @contextlib.asynccontextmanager
 async def tab(profile: Path) -> AsyncIterator[Tab]:
     """Start a browser with an empty profile, and end it and all that it started."""
-    browser = _start(profile)
+    browser = await _start(profile)
+    assert browser.stderr is not None
+    rest: asyncio.Task[bytes] | None = None
     try:
         async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
-            port = await _port(profile / "DevToolsActivePort", browser)
+            port = await _port(browser.stderr)
+            rest = asyncio.create_task(browser.stderr.read())  # or the browser would wait for somebody to listen
             async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
                 target = next(one for one in await answer.json() if one["type"] == "page")
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=1 << 28) as socket:
                 yield Tab(socket)
     finally:
         os.killpg(browser.pid, signal.SIGKILL)
-        browser.wait()
+        await browser.wait()
+        if rest is not None:
+            await rest
 
 
-def _start(profile: Path) -> subprocess.Popen[bytes]:
+async def _start(profile: Path) -> asyncio.subprocess.Process:
     assert PROGRAM is not None
     environment = {**os.environ, "HOME": str(profile), "XDG_RUNTIME_DIR": str(profile)}
     command = [PROGRAM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    nobody, us = subprocess.DEVNULL, subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        *command, env=environment, stdin=nobody, stdout=nobody, stderr=us, start_new_session=True
+    )
 
 
-async def _port(file: Path, browser: subprocess.Popen[bytes]) -> int:
+async def _port(said: asyncio.StreamReader) -> int:
     """Return the port at which the browser listens, as soon as it tells."""
-    while True:
-        assert browser.poll() is None, "the browser has ended"
-        if (port := _told(file)) is not None:
-            return port
-        await asyncio.sleep(0.05)
-
-
-def _told(file: Path) -> int | None:
-    with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
-        return int(file.read_text().splitlines()[0])
-    return None
+    async for line in said:
+        if found := _LISTENS(line):
+            return int(found[1])
+    raise AssertionError("the browser has ended")
